@@ -1,0 +1,98 @@
+"""edasim against plain SimPy on workload W, in turn, each in a process of its own.
+
+`python benchmarks/throughput.py` compares messages per CPU-second and memory; `--linear` compares 7,200 s with 1,000 s;
+`--backlog` compares a million messages that arrive early and wait with a million that hardly wait.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+HERE = Path(__file__).parent
+LONG, SHORT = 7200, 1000
+EARLY = ("--set", "producers.source.arrivals.rate=10000", "--set", 'producers.source.arrivals.stop="100s"')
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run took: memory is the peak of its process, after the imports and at the end."""
+
+    messages: int
+    cpu_seconds: float
+    import_rss_mb: float
+    peak_rss_mb: float
+
+    @property
+    def rate(self) -> float:
+        """Messages per CPU-second."""
+        return self.messages / self.cpu_seconds
+
+    @property
+    def memory_mb(self) -> float:
+        """Peak memory above that of the imports."""
+        return self.peak_rss_mb - self.import_rss_mb
+
+
+def cost_of(script: str, *arguments: str) -> Cost:
+    """Run a script of this directory in a fresh process."""
+    command = [sys.executable, str(HERE / script), *arguments]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return Cost(**json.loads(output.splitlines()[-1]))
+
+
+def against_plain(rounds: int) -> None:
+    """Messages per CPU-second of both programs, and edasim's memory."""
+    pairs = []
+    for number in range(1, rounds + 1):
+        plain, edasim = cost_of("plain_simpy.py"), cost_of("run_edasim.py")
+        pairs.append((plain, edasim))
+        print(
+            f"round {number}: plain SimPy {plain.rate:9,.0f}/s   edasim {edasim.rate:9,.0f}/s   "
+            f"ratio {edasim.rate / plain.rate:.2f}",
+            flush=True,
+        )
+    print(
+        f"median:  plain SimPy {median(plain.rate for plain, _ in pairs):9,.0f}/s   "
+        f"edasim {median(edasim.rate for _, edasim in pairs):9,.0f}/s   "
+        f"ratio {median(edasim.rate / plain.rate for plain, edasim in pairs):.2f}"
+    )
+    print(
+        f"memory:  imports {max(edasim.import_rss_mb for _, edasim in pairs):.0f} MB, "
+        f"peak above them {max(edasim.memory_mb for _, edasim in pairs):.0f} MB "
+        f"(plain SimPy {max(plain.memory_mb for plain, _ in pairs):.0f} MB)"
+    )
+
+
+def against_itself(rounds: int, changed: tuple[str, ...], title: str, expected: float) -> None:
+    """CPU seconds of edasim on a changed workload over those on W, by medians of interleaved rounds."""
+    base, other = [], []
+    for number in range(1, rounds + 1):
+        base.append(cost_of("run_edasim.py").cpu_seconds)
+        other.append(cost_of("run_edasim.py", *changed).cpu_seconds)
+        print(f"round {number}: W {base[-1]:.1f} s   {title} {other[-1]:.1f} s", flush=True)
+    print(f"median:  {title} costs {median(other) / median(base):.2f} times W (expected {expected:.2f})")
+
+
+def main() -> None:
+    """Measure what the options ask for."""
+    parser = argparse.ArgumentParser(description="Cost per message of edasim, as ratios.")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--linear", action="store_true", help="only: two hours against 1,000 s")
+    parser.add_argument("--backlog", action="store_true", help="only: a million waiting messages against few")
+    arguments = parser.parse_args()
+    if arguments.linear:
+        against_itself(arguments.rounds, ("--set", f"run.duration={LONG}"), "two hours", LONG / SHORT)
+    if arguments.backlog:
+        against_itself(arguments.rounds, EARLY, "all waiting from the start", 1.0)
+    if not (arguments.linear or arguments.backlog):
+        against_plain(arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()

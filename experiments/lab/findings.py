@@ -1,0 +1,182 @@
+"""What a chart shows, in one sentence computed from the result: the titles of the charts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments.lab.windows import fault_times, grid
+from simulator.results import Result
+from simulator.units import format_number, format_value
+
+Array = npt.NDArray[np.float64]
+
+HOLD = 30.0
+"""Seconds for which lag has to stay low to count as gone."""
+
+
+def runs_of(result: Result, component: str, metric: str) -> Array | None:
+    """One series of every run on `grid`, shape (runs, points), 0 where a run has no value; None where no run has it."""
+    found = [run.series.get((component, metric)) for run in result.measurements]
+    points = len(grid(result))
+    present = [values[:points] for values in found if values is not None]
+    return np.nan_to_num(np.asarray(present, dtype=float)) if present else None
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """A fault window that every run shares: name, start and end in seconds."""
+
+    name: str
+    start: float
+    end: float
+
+
+def disturbances(result: Result) -> list[Disturbance]:
+    """The fault windows that are the same in every run and end after the warm-up, by start."""
+    found = [Disturbance(fault.name, *span) for fault in fault_times(result) for span in fault.common]
+    return sorted((each for each in found if each.end > result.warmup), key=lambda each: each.start)
+
+
+class LagStory:
+    """Lag of one group over all runs: how high, because of which fault, and when it was gone.
+
+    `normal`: the 95th percentile of lag over all runs between the warm-up and the first shared fault (at least 60 s).
+    `median`: the median run, shape (points,).
+    """
+
+    def __init__(self, result: Result, component: str) -> None:
+        self.times = grid(result)
+        lag = runs_of(result, component, "lag")
+        self.lag: Array = np.zeros((1, len(self.times))) if lag is None else lag
+        self.measured = self.times >= result.warmup
+        self.median: Array = np.median(self.lag, axis=0)
+        shared = disturbances(result)
+        before = max(shared[0].start if shared else result.duration, result.warmup + 60.0)
+        calm = self.measured & (self.times < before)
+        self.normal = float(np.percentile(self.lag[:, calm], 95))
+        self.peak = float(self.lag[:, self.measured].max(axis=1).mean())
+        self.highest = float(self.lag[:, self.measured].max())
+        self.fault = self._cause(shared)
+
+    def _cause(self, shared: list[Disturbance]) -> Disturbance | None:
+        """The last shared fault that began before the median run was at its highest, if lag rose beyond the normal."""
+        at = self.times[np.argmax(np.where(self.measured, self.median, -1.0))]
+        candidates = [each for each in shared if each.start <= at]
+        return candidates[-1] if candidates and self.raised(self.median.max()) else None
+
+    def raised(self, level: float) -> bool:
+        """Whether `level` stands out from what lag does by itself: beyond twice the normal and ten events."""
+        return level > 2 * self.normal + 10
+
+    def recovery(self, fault: Disturbance) -> float:
+        """Seconds from the end of `fault` until lag does not stand out for 30 s: median of the runs, inf if never."""
+        return float(np.median([self._recovery(lag, fault) for lag in self.lag]))
+
+    def _recovery(self, lag: Array, fault: Disturbance) -> float:
+        points = 1 + max(1, round(HOLD / (self.times[1] - self.times[0])))
+        calm = ~(lag[self.times >= fault.end] > 2 * self.normal + 10)
+        if len(calm) < points:
+            return float("inf")
+        lasting = np.flatnonzero(np.lib.stride_tricks.sliding_window_view(calm, points).all(axis=1))
+        return float(self.times[self.times >= fault.end][lasting[0]] - fault.end) if len(lasting) else float("inf")
+
+
+def lag_finding(result: Result, component: str) -> str:
+    """How high lag rises, after which fault, and when it is gone."""
+    story = LagStory(result, component)
+    peak = f"lag peaks at {format_number(story.peak)} events"
+    if story.fault is None:
+        return _calm(story, disturbances(result))
+    recovery = story.recovery(story.fault)
+    if recovery == float("inf"):
+        return f"{peak} and is not gone by the end"
+    if recovery < 1:
+        gone = f"{peak} and is gone when the {story.fault.name} ends"
+    else:
+        gone = f"{peak} and is gone {format_value(float(round(recovery)), 's')} after the {story.fault.name}"
+    return gone + _again(story, story.fault.end + recovery + HOLD)
+
+
+def _calm(story: LagStory, shared: list[Disturbance]) -> str:
+    quarters = np.array_split(story.median[story.measured], 4)
+    if story.raised(story.highest) and quarters[3].mean() > 2 * quarters[1].mean() > 0:
+        return f"lag grows to {format_number(float(story.median[-1]))} events by the end"
+    untouched = f"; the {shared[0].name} does not reach it" if shared else ""
+    return f"lag stays below {np.floor(story.highest) + 1:,.0f} events{untouched}"
+
+
+def _again(story: LagStory, since: float) -> str:
+    """A second peak, such as the one that a redrive of dead letters makes."""
+    later = np.where(story.times > since, story.median, 0.0)
+    second = float(later.max())
+    if not story.raised(second) or second < 0.05 * story.peak:
+        return ""
+    at = float(story.times[np.argmax(later)])
+    return f", and rises again to {format_number(second)} at {format_value(float(round(at)), 's')}"
+
+
+def throughput_finding(result: Result, component: str) -> str:
+    """How far throughput falls in a fault and how fast the backlog is worked off."""
+    throughput, arrivals = (runs_of(result, component, metric) for metric in ("throughput", "arrivals"))
+    if throughput is None or arrivals is None:
+        return "no throughput"
+    times = grid(result)
+    measured, median = times >= result.warmup, np.median(throughput, axis=0)
+    usual = float(arrivals[:, measured].mean())
+    fault = LagStory(result, component).fault
+    inside = (times > fault.start) & (times <= fault.end) if fault else np.zeros(len(times), dtype=bool)
+    if fault is None or not inside.any() or median[inside].min() > 0.7 * usual:
+        done = float(throughput[:, measured].mean())
+        return f"throughput {format_number(done)}/s at {format_number(usual)}/s arriving"
+    after = median[times > fault.end]
+    low = f"throughput falls to {format_number(float(median[inside].min()))}/s in the {fault.name}"
+    return f"{low}, then up to {format_number(float(after.max()))}/s" if len(after) else low
+
+
+def age_finding(result: Result, component: str) -> str:
+    """The greatest age of the oldest unfinished event, mean over the runs."""
+    age = runs_of(result, component, "lag_seconds")
+    measured = grid(result) >= result.warmup
+    highest = 0.0 if age is None else float(age[:, measured].max(axis=1).mean())
+    return f"the oldest event is up to {format_value(highest, 's')} old"
+
+
+def attempts_finding(result: Result, component: str) -> str:
+    """Attempts per processed event, the share that fails, and the most dead letters at once."""
+    measured = grid(result) >= result.warmup
+    attempts, failures, done = (
+        0.0 if series is None else float(series[:, measured].sum())
+        for series in (runs_of(result, component, metric) for metric in ("attempts", "failures", "throughput"))
+    )
+    if not attempts or not done:
+        return "nothing processed"
+    text = f"{attempts / done:.2f} attempts per event, {format_value(failures / attempts, 'share')} fail"
+    dead = runs_of(result, component, "dead_letters")
+    most = 0.0 if dead is None else float(dead.max(axis=1).mean())
+    return f"{text}, up to {most:,.0f} dead letters" if most else text
+
+
+def breaker_finding(result: Result, component: str) -> str:
+    """The share of time for which breakers are not closed, mean over instances and runs."""
+    opened = runs_of(result, component, "breaker_open")
+    measured = grid(result) >= result.warmup
+    share = 0.0 if opened is None else float(opened[:, measured].mean())
+    return f"breakers are not closed {format_value(share, 'share')} of the time"
+
+
+def overview_finding(result: Result, components: Sequence[str]) -> str:
+    """Which group has the highest lag, and which ones no shared fault reaches."""
+    stories = {component.removeprefix("consumers."): LagStory(result, component) for component in components}
+    worst = max(stories, key=lambda name: stories[name].peak)
+    text = f"lag is highest in {worst}: {format_number(stories[worst].peak)} events"
+    cause = stories[worst].fault
+    if cause is None:
+        return text
+    calm = [name for name, story in stories.items() if story.fault is None]
+    if len(stories) == 1:
+        return text
+    return f"{text}; the {cause.name} " + (f"does not reach {', '.join(calm)}" if calm else "reaches every group")

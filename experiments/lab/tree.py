@@ -1,0 +1,75 @@
+"""A scenario as a tree: who publishes where, who reads it, what they call, and which faults are to come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.text import Text
+from rich.tree import Tree
+
+from models.consumer import Consumer
+from models.faults import Fault
+from models.scenario import Scenario
+from models.topology import topics_named, topics_written
+from simulator.units import format_duration, format_share
+
+
+def topology(scenario: Scenario) -> Tree:
+    """Producers, their topics, the groups that read these, and so on; a topic is unfolded where it first comes."""
+    root = Tree(Text(scenario.name, "bold"))
+    unfolded: set[str] = set()
+    for name, producer in scenario.producers.items():
+        _add_topic(root.add(f"producers.{name}"), scenario, producer.topic, unfolded)
+    unwritten = [topic for topic in topics_named(scenario) if topic not in topics_written(scenario)]
+    for topic in unwritten:
+        _add_topic(root.add("nobody publishes to"), scenario, topic, unfolded)
+    return root
+
+
+def _add_topic(branch: Tree, scenario: Scenario, topic: str, unfolded: set[str]) -> None:
+    again = topic in unfolded
+    unfolded.add(topic)
+    node = branch.add(f"topics.{topic}" + (" (see above)" if again else ""))
+    if again:
+        return
+    for name, consumer in scenario.consumers.items():
+        if topic in consumer.topics:
+            _add_group(node, scenario, name, consumer, unfolded)
+
+
+def _add_group(branch: Tree, scenario: Scenario, name: str, consumer: Consumer, unfolded: set[str]) -> None:
+    workers = "" if consumer.concurrency == 1 else f", concurrency {consumer.concurrency}"
+    instances = "1 instance" if consumer.instances == 1 else f"{consumer.instances} instances"
+    node = branch.add(f"consumers.{name} ({instances}{workers})")
+    for dependency in consumer.dependencies:
+        node.add(f"calls dependencies.{dependency}")
+    for publish in consumer.publishes:
+        often = "" if publish.probability == 1 else f" ({format_share(publish.probability)} of the time)"
+        _add_topic(node.add(f"publishes{often}"), scenario, publish.topic, unfolded)
+    if consumer.dead_letter:
+        _add_topic(node.add("dead letters"), scenario, consumer.dead_letter.topic, unfolded)
+
+
+def fault_lines(scenario: Scenario) -> Iterator[str]:
+    """A line per fault with its times; one that begins after the end of the run is said to never happen."""
+    duration = scenario.run.duration
+    for fault in scenario.faults:
+        line = f"{fault.name}: {fault.kind} of {', '.join(fault.targets)}, {_when(fault)}"
+        begins = fault.windows[0][0] if fault.windows else fault.at
+        if begins is not None and begins >= duration:
+            line += f"; begins after the end of the run ({format_duration(duration)}), so it never happens"
+        yield line
+
+
+def _when(fault: Fault) -> str:
+    if fault.time_to_failure is not None and fault.time_to_repair is not None:
+        up, down = format_duration(fault.time_to_failure.mean), format_duration(fault.time_to_repair.mean)
+        return f"at random: {up} up and {down} down on average"
+    if fault.trace is not None:
+        return f"{len(fault.windows)} windows of {fault.trace}"
+    assert fault.for_ is not None
+    lasting = f"for {format_duration(fault.for_.mean)}"
+    if fault.every is not None:
+        return f"every {format_duration(fault.every)} {lasting}"
+    assert fault.at is not None
+    return f"from {format_duration(fault.at)} {lasting}"

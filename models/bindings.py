@@ -1,0 +1,127 @@
+"""Who is connected to a group's queues: what a connection holds returns when it closes, at once or after silence.
+
+RabbitMQ: a process that dies closes its connection, which requeues all its unacknowledged messages; one that only falls
+silent is cut off after `heartbeat_timeout`; a message held longer than `consumer_timeout` closes the channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from models.handling import Handling
+from models.instance import Life
+from models.journey import CONSUMER
+from models.outcome import OK
+from models.queue import Queue
+from models.rules import Rules
+from models.settlement import Settlement
+from simulator.simulation import TIMER, Simulation
+
+INFINITY = float("inf")
+
+
+class Terms(Protocol):
+    """The settings of a group that its connections are about, in seconds; None: unlimited."""
+
+    heartbeat_timeout: float | None
+    consumer_timeout: float | None
+
+
+class Bindings:
+    """The broker's side of one group of consumers of queues."""
+
+    def __init__(
+        self, sim: Simulation, terms: Terms, rules: Rules, settlement: Settlement, queues: Sequence[Queue],
+        handlings: Sequence[Handling], place: int,
+    ) -> None:  # fmt: skip
+        self.sim = sim
+        self.terms = terms
+        self.rules = rules
+        self.settlement = settlement
+        self.queues = queues
+        self.handlings = handlings
+        self.place = place
+        self.members: list[Life] = []
+        self.rebalances: list[float] = []
+        self.on_change: Callable[[], None] = _nothing
+
+    def found(self, lives: Sequence[Life]) -> None:
+        """The connections at the start."""
+        for life in lives:
+            self.join(life)
+
+    def join(self, life: Life) -> None:
+        """A consumer connects."""
+        life.member = life.open = True
+        life.acknowledges_first = self.rules.acknowledge_first
+        self.members.append(life)
+        for queue in self.queues:
+            queue.join(life)
+        if self.terms.consumer_timeout is not None:
+            self._watch(life, self.sim.now + self.terms.consumer_timeout)
+        self.on_change()
+
+    def leave(self, life: Life) -> None:
+        """The connection closes: what it holds goes back to its place, or is given up if this was the last delivery."""
+        if not life.member:
+            return
+        life.member = life.open = False
+        self.members.remove(life)
+        for queue in self.queues:
+            queue.leave(life)
+        if life.acknowledges_first:
+            self._lose_buffer(life)
+        held, life.unacked = life.unacked, {}
+        life.buffer.clear()
+        for queue, place, event, _ in held.values():
+            handed = queue.handed[place] = queue.handed.get(place, 0) + 1
+            if self.rules.gives_up(OK, handed):
+                self.settlement.give_up(self.handlings[queue.topic], event, OK, queue)
+            else:
+                queue.put_back(place, event)
+        self.on_change()
+
+    def _lose_buffer(self, life: Life) -> None:
+        for _, queue, _, event in life.buffer:
+            if queue.journey.effect[event] != queue.journey.effect[event]:
+                queue.journey.lose(event, self.sim.now, CONSUMER)
+
+    def miss(self, life: Life) -> None:
+        """Heartbeats stop now: a dead process is noticed at once, a silent one after `heartbeat_timeout`."""
+        if not life.alive:
+            self.leave(life)
+        elif self.terms.heartbeat_timeout is not None:
+            mark = life.mark
+
+            def cut_off() -> None:
+                if life.mark == mark:
+                    self.leave(life)
+
+            self.sim.call_at(self.sim.now + self.terms.heartbeat_timeout, TIMER, cut_off, self.place)
+
+    def surrendered(self, life: Life) -> None:
+        """A worker is free whose connection was closed: the client connects again."""
+        if life.alive and not life.stopping and not life.member:
+            self.join(life)
+
+    def _watch(self, life: Life, when: float) -> None:
+        """One timer per connection, on its oldest unacknowledged message."""
+        limit = self.terms.consumer_timeout
+        assert limit is not None
+
+        def look() -> None:
+            if not (life.alive and life.member):
+                return
+            oldest = next((handed_at for _, _, _, handed_at in life.unacked.values()), INFINITY)
+            if oldest + limit <= self.sim.now:
+                self.leave(life)
+                self.join(life)
+            else:
+                self._watch(life, min(oldest, self.sim.now) + limit)
+
+        self.sim.call_at(when, TIMER, look, self.place)
+
+
+def _nothing() -> None:
+    """Nobody listens."""

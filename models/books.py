@@ -1,0 +1,123 @@
+"""The books: every event of every group in exactly one state at the end, and as many as were stored.
+
+The two sides come from different sources. What is still live is found by walking the broker's and the workers' structures;
+the rest was written by the mechanism that caused it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from models.channel import Channel
+from models.group import Group
+from models.instance import Life
+from models.journey import Journey
+from models.log_worker import LogWorker
+from models.queue_worker import QueueWorker
+from models.record import BACKLOG, DEAD_LETTERED, DISCARDED, IN_FLIGHT, LOST, PROCESSED, STATES
+from models.server import Server
+from simulator.recorder import view
+
+UNKNOWN = -1
+
+
+class AccountingError(RuntimeError):
+    """An event is in no state, or a sum does not add up: a bug of the simulator, never of the scenario."""
+
+
+def final_states(group: Group, servers: Iterable[Server]) -> list[np.ndarray]:
+    """State of each event of each topic of a group at the end, int8: the first of `STATES` that holds."""
+    states = []
+    running = list(_running(servers))
+    for topic, handling in enumerate(group.handlings):
+        journey = handling.journey
+        events = len(journey.messages)
+        state = np.full(events, UNKNOWN, dtype=np.int8)
+        state[journey.losses["event"]] = LOST
+        state[journey.discards["event"]] = DISCARDED
+        state[_numbers(event for event, copies in group.settlement.resting[journey].items() if copies > 0)] = DEAD_LETTERED
+        state[_numbers(event for work, event in running if work is handling)] = IN_FLIGHT
+        state[_numbers(_in_hand(group, topic))] = IN_FLIGHT
+        state[_numbers(_deliverable(group, topic, journey))] = BACKLOG
+        effect = view(journey.effect, events)
+        state[effect == effect] = PROCESSED
+        if (state == UNKNOWN).any():
+            event = int(np.argmax(state == UNKNOWN))
+            raise AccountingError(
+                f"{group.name}: event {event} of topic {journey.messages.topic} is in no state at the end of the run. "
+                "This is a bug of the simulator: please report it with the manifest."
+            )
+        states.append(state)
+    return states
+
+
+def _numbers(events: Iterable[int]) -> np.ndarray:
+    return np.fromiter(events, dtype=np.int64)
+
+
+def _running(servers: Iterable[Server]) -> Iterator[tuple[object, int]]:
+    """Calls that a server has not finished, whoever still waits for them."""
+    for server in servers:
+        for call in (*server.in_service, *server.line):
+            yield call.work, call.event
+
+
+def _in_hand(group: Group, topic: int) -> Iterator[int]:
+    """Events handed out, and neither finished nor returned."""
+    for life in group.lives:
+        for worker in life.workers:
+            if isinstance(worker, LogWorker):
+                for run in worker.runs:
+                    if run.cursor.topic == topic:
+                        yield from run.cursor.records[run.offset : run.end]
+            elif isinstance(worker, QueueWorker) and worker.in_hand is not None:
+                handling, event = worker.in_hand
+                if handling is group.handlings[topic]:
+                    yield event
+        yield from (event for queue, _, event, _ in life.unacked.values() if queue.topic == topic)
+        yield from (event for _, queue, _, event in life.buffer if queue.topic == topic)
+
+
+def _deliverable(group: Group, topic: int, journey: Journey) -> Iterator[int]:
+    """Events of which a copy can still be delivered: at the broker, in a retry topic, in a delay."""
+    for cursor in group.cursors:
+        if cursor.topic == topic:
+            owner = cursor.owner
+            unread = cursor.position if isinstance(owner, Life) and owner.alive else cursor.committed
+            yield from cursor.records[unread:]
+    for queue in group.queues:
+        if queue.topic == topic:
+            yield from (event for _, event in queue.ready)
+            yield from (event for _, event in queue.returned)
+    for _, _, again in group.settlement.delayed.waiting:
+        if again.journey is journey:
+            yield again.event
+
+
+def check_group(group: Group, channels: dict[str, Channel], states: list[np.ndarray]) -> list[tuple[str, int]]:
+    """The equation of a group, in distinct events: (term, number) of each. Raises AccountingError where it does not hold."""
+    counts = sum((np.bincount(state, minlength=len(STATES)) for state in states), np.zeros(len(STATES), dtype=np.int64))
+    arrived = sum(_stored(channels[handling.journey.messages.topic]) for handling in group.handlings)
+    if arrived != counts.sum():
+        raise AccountingError(
+            f"{group.name}: {arrived} events were stored, but {counts.sum()} have a state. This is a bug of the simulator."
+        )
+    return [("arrived", arrived), *((state, int(count)) for state, count in zip(STATES, counts, strict=True))]
+
+
+def _stored(channel: Channel) -> int:
+    """Distinct events of which a copy was ever appended, from the broker's side."""
+    if channel.delivery == "log":
+        return len(np.unique(np.concatenate([view(partition.records) for partition in channel.partitions])))
+    return channel.queues[0].places - channel.queues[0].again if channel.queues else len(channel.messages)
+
+
+def check_producer(name: str, produced: int, stored: int) -> list[tuple[str, int]]:
+    """The equation of a producer. The broker answers at once and never fails, so that what is stored is acknowledged."""
+    if produced != stored:
+        raise AccountingError(f"{name}: produced {produced} events, {stored} are stored. This is a bug of the simulator.")
+    others = ("unsent", "phantom", "failed", "unconfirmed", "waiting")
+    return [("produced", produced), ("published", stored), *((term, 0) for term in others)]
+

@@ -1,0 +1,49 @@
+"""The cluster that keeps the topics."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.later import later
+from models.scalars import UNLIMITED, Count, Factor, Flag
+from simulator.distributions import Constant, Dist
+from simulator.spec import Spec
+from simulator.units import Duration, Fraction, PositiveDuration, Size
+
+Delivery = Literal["log", "queue", "lease"]
+"""Who gets a record and when it is done: an owned partition with offsets, a queue with acknowledgements, or leases."""
+
+ProfileName = Literal["kafka", "kafka-3", "kafka-4", "rabbitmq", "rabbitmq-4", "sqs", "sqs-standard"]
+
+AT_ONCE = Constant(value=0.0)
+
+
+class Broker(Spec):
+    """`[broker]`: None stands for the default of `profile`.
+
+    `detection_time` runs from a crash to its being noticed, `election_time` from there to a new leader serving.
+    Latencies are one way.
+    """
+
+    profile: ProfileName = Field(
+        "kafka", json_schema_extra=later("kafka", "kafka-3", "kafka-4", "rabbitmq", "rabbitmq-4")
+    )
+    delivery: Delivery | None = Field(None, json_schema_extra=later("log", "queue"))
+    nodes: Count = 1
+    replication_factor: Count = 1
+    min_insync_replicas: Count = 1
+    detection_time: Dist | None = None
+    election_time: Dist | None = None
+    replication_lag: Dist = Constant(value=0.002)
+    replication_interval: PositiveDuration | None = None
+    unclean_election: Flag = False
+    flush_interval: Duration | Literal["never"] | None = None
+    publish_latency: Dist = Field(AT_ONCE, json_schema_extra=later())
+    acknowledge_latency: Dist = Field(AT_ONCE, json_schema_extra=later())
+    deliver_latency: Dist = Field(AT_ONCE, json_schema_extra=later())
+    disk: Annotated[Size | None, UNLIMITED] = Field(None, json_schema_extra=later())
+    memory: Annotated[Size | None, UNLIMITED] = Field(None, json_schema_extra=later())
+    memory_alarm: Fraction | None = None
+    max_publish_rate: Annotated[Factor | None, UNLIMITED] = Field(None, json_schema_extra=later())

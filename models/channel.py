@@ -1,0 +1,81 @@
+"""A topic at work: its messages, and either its partitions or the queues that groups have bound to it."""
+
+from __future__ import annotations
+
+from models.keys import partition_of
+from models.log import Partition
+from models.message import NONE, Messages
+from models.queue import Queue
+from simulator.recorder import Trail
+from simulator.simulation import Simulation
+from simulator.streams import child_identity
+
+
+class Channel:
+    """One topic of one replication. `again`: copies beyond each event's first, (event, time)."""
+
+    def __init__(self, sim: Simulation, name: str, delivery: str, partitions: int, messages: Messages) -> None:
+        self.name = name
+        self.delivery = delivery
+        self.messages = messages
+        self.partitions = [Partition(number) for number in range(partitions if delivery == "log" else 1)]
+        self.queues: list[Queue] = []
+        self.again = Trail(event="i", time="d")
+        self.adopted: dict[tuple[str, int], int] = {}
+        self._spread = sim.stream(f"topics.{name}/partition")
+        self._partition_of_key: dict[int, int] = {}
+
+    def partition_of(self, event: int) -> Partition:
+        """The partition of an event: by its key, or drawn once where it has none."""
+        partitions = self.partitions
+        if len(partitions) == 1:
+            return partitions[0]
+        key = self.messages.key[event] if self.messages.key else NONE
+        if key == NONE:
+            return partitions[int(self._spread.uniform(self.messages.identity(event)) * len(partitions))]
+        number = self._partition_of_key.get(key)
+        if number is None:
+            number = self._partition_of_key[key] = partition_of(key, len(partitions))
+        return partitions[number]
+
+    def append(self, event: int) -> None:
+        """Stores the first copy of an event."""
+        if self.delivery == "log":
+            self.partition_of(event).append(event)
+        for queue in self.queues:
+            queue.append(event)
+
+    def append_again(self, event: int, now: float) -> None:
+        """Stores a further copy of an event, for every group."""
+        self.again.add(event, now)
+        if self.delivery == "log":
+            self.partition_of(event).append_again(event, now)
+        for queue in self.queues:
+            queue.append_again(event)
+
+    def add_child(self, parents: Messages, parent: int, source: int, key: int, copy: int | None, now: float) -> int:
+        """A new event published by a handler; `copy` is None where there is one, which then has its root's luck."""
+        messages = self.messages
+        event = messages.add(now, parents.key_of(parent), parents.born_at(parent), parent, source)
+        if copy is None and parents.root_of(parent) != NONE:
+            root = parents.root_of(parent)
+            messages.root[event] = messages.add_producer(parents.producers[root], parents.producer_keys[root])
+            messages.k[event] = parents.k_of(parent)
+        else:
+            messages.identities[event] = child_identity(parents.identity(parent), key, copy or 0)
+        self.append(event)
+        return event
+
+    def adopt(self, origin: Messages, event: int, source: int, now: float) -> None:
+        """Stores an event of another topic that was moved here (a dead letter): the same event, whenever it comes again."""
+        known = self.adopted.get((origin.topic, event))
+        if known is not None:
+            self.append_again(known, now)
+            return
+        messages = self.messages
+        mine = messages.add(now, origin.key_of(event), origin.born_at(event), event, source)
+        messages.identities[mine] = origin.identity(event)
+        if event in origin.poisoned:
+            messages.poisoned.add(mine)
+        self.adopted[(origin.topic, event)] = mine
+        self.append(mine)

@@ -1,0 +1,132 @@
+"""What is wrong with a scenario whose values are right one by one: references, contradictions, loops without end."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from models.arrivals import ClosedArrivals
+from models.consumer_checks import consumer_problems
+from models.errors import Problem, joined, nearest, one_of, shown
+from models.fault_checks import fault_problems
+from models.metrics import METRICS, metrics_of
+from models.outline import Outline
+from models.producer import Producer
+from models.resolving import resolve
+from models.topology import endless_cycles, topics_named, topics_written
+
+
+def contradictions(scenario: Outline) -> Iterator[Problem]:
+    """Every problem that takes more than one field to see, in the order of the format."""
+    whole = resolve(scenario)
+    yield from _of_run(scenario)
+    yield from _of_broker(scenario)
+    yield from _of_topics(whole)
+    if not scenario.producers and not scenario.sagas:
+        yield Problem("producers", "required, but missing", "must have at least one of [producers.NAME], [sagas.NAME]")
+    for name in scenario.producers:
+        yield from _of_producer(name, whole)
+    written = topics_written(scenario)
+    for name, consumer in scenario.consumers.items():
+        yield from consumer_problems(name, consumer, whole, written)
+    for path, around in endless_cycles(scenario):
+        yield Problem(
+            path, f"events multiply without end ({around})", "probability x count must be below 1 in a circle"
+        )
+    names = set()
+    for index, fault in enumerate(scenario.faults):
+        if fault.name in names:
+            yield Problem(joined(("faults", index, "name")), f"found {shown(fault.name)} again", "must be its own name")
+        names.add(fault.name)
+        yield from fault_problems(index, fault, scenario)
+    yield from _of_slos(scenario)
+
+
+def _of_run(scenario: Outline) -> Iterator[Problem]:
+    run = scenario.run
+    if run.warmup != "auto" and run.warmup >= run.duration:
+        yield Problem("run.warmup", f"found {run.warmup:g} s", f"must be below run.duration ({run.duration:g} s)")
+    if run.precision_metric is not None:
+        component, _, metric = run.precision_metric.rpartition(":")
+        known = dict.fromkeys(_components(scenario))
+        yield from _of_metric("run.precision_metric", "run.precision_metric", component, metric, known)
+    elif run.runs == "auto":
+        yield Problem("run.precision_metric", "required, but missing", 'must be given with runs = "auto"')
+
+
+def _of_broker(scenario: Outline) -> Iterator[Problem]:
+    broker = scenario.broker
+    replicas, least, nodes = broker.replication_factor, broker.min_insync_replicas, broker.nodes
+    if replicas > nodes:
+        found = f"found {replicas} replicas on {nodes} nodes"
+        yield Problem("broker.replication_factor", found, f"must be at most {nodes}")
+    if least > replicas:
+        found = f"found {least} in-sync replicas of {replicas}"
+        yield Problem("broker.min_insync_replicas", found, f"must be at most replication_factor ({replicas})")
+
+
+def _of_topics(whole: Outline) -> Iterator[Problem]:
+    run = whole.run
+    end = run.duration + (run.drain_limit if run.drain else 0.0)
+    for name, topic in whole.topics.items():
+        if topic.retention is not None and topic.retention < end:
+            found = f"found {topic.retention:g} s; retention shorter than the run ({end:g} s) is not supported yet"
+            yield Problem(joined(("topics", name, "retention")), found)
+
+
+def _of_producer(name: str, whole: Outline) -> Iterator[Problem]:
+    producer = whole.producers[name]
+    if producer.idempotent and producer.acks != "all":
+        found = f'found true with acks = "{producer.acks}"'
+        yield Problem(joined(("producers", name, "idempotent")), found, 'must be false, or acks "all"')
+    if producer.idempotent and producer.max_in_flight > 5:
+        path = joined(("producers", name, "max_in_flight"))
+        yield Problem(path, f"found {producer.max_in_flight} with idempotent = true", "must be at most 5")
+    retry = producer.retry
+    if retry and retry.max_attempts is None and not (any(retry.delays) if retry.delays else retry.spacing(1)):
+        path = joined(("producers", name, "retry"))
+        yield Problem(path, "neither a delay nor a limit", "must have a delay, or max_attempts")
+    if isinstance(producer.arrivals, ClosedArrivals) and not _takes_time(producer, producer.arrivals, whole):
+        path = joined(("producers", name, "arrivals", "think"))
+        yield Problem(path, "found 0 s, and nothing that handles the events takes time", "must be above 0 s")
+
+
+def _takes_time(producer: Producer, arrivals: ClosedArrivals, whole: Outline) -> bool:
+    """Whether a closed client's round takes time whatever happens in it."""
+    readers = [consumer for consumer in whole.consumers.values() if producer.topic in consumer.topics]
+    return arrivals.think.mean > 0.0 or any(
+        reader.service.mean > 0.0 and reader.timeout != 0.0 and reader.breaker is None for reader in readers
+    )
+
+
+def _of_slos(scenario: Outline) -> Iterator[Problem]:
+    known = dict.fromkeys(_components(scenario))
+    for index, slo in enumerate(scenario.slos):
+        path = joined(("slos", index))
+        yield from _of_metric(f"{path}.component", f"{path}.metric", slo.component, slo.metric, known)
+        if (slo.below is None) == (slo.above is None):
+            found = "neither below nor above" if slo.below is None else "both below and above"
+            yield Problem(path, found, "must have exactly one of them")
+
+
+def _of_metric(where: str, metric_path: str, component: str, metric: str, known: Collection[str]) -> Iterator[Problem]:
+    if component not in known:
+        yield _unknown(where, component, known)
+    elif metric not in metrics_of(component):
+        yield _unknown(metric_path, metric, metrics_of(component))
+
+
+def _unknown(path: str, found: str, known: Collection[str]) -> Problem:
+    close = nearest(found, known)
+    return Problem(path, f"found {shown(found)}", "" if close else one_of(known), close)
+
+
+def _components(scenario: Outline) -> Iterator[str]:
+    """Paths of everything that has metrics."""
+    names = {
+        "topics": topics_named(scenario),
+        "faults": [fault.name for fault in scenario.faults],
+        **{kind: list(getattr(scenario, kind)) for kind in METRICS if kind not in ("topics", "faults", "system")},
+    }
+    yield "system"
+    for kind, listed in names.items():
+        yield from (f"{kind}.{name}" for name in listed)

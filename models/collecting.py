@@ -1,0 +1,259 @@
+"""What a run has recorded, gathered from its parts as plain data to be measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+
+from models.channel import Channel
+from models.faults import Fault
+from models.gate import Gate
+from models.group import Group
+from models.injection import Injection
+from models.log import Cursor
+from models.producing import Producing
+from models.record import (
+    CLOSED,
+    HALF_OPEN,
+    OPEN,
+    Commits,
+    DependencyRecord,
+    FaultRecord,
+    GroupRecord,
+    ProducerRecord,
+    Steps,
+    SystemRecord,
+)
+from models.run import Run
+from models.scenario import Scenario
+from models.server import Server
+from simulator.recorder import Trail, view
+from simulator.simulation import WAIT_END, Simulation
+
+BREAKER_STATES = {"closed": CLOSED, "open": OPEN, "half_open": HALF_OPEN}
+
+
+class Window:
+    """What parts had added up when the measured window began and ended: `span` gives the difference."""
+
+    def __init__(self, sim: Simulation, groups: Mapping[str, Group], servers: Mapping[str, Server], run: Run) -> None:
+        self.sim = sim
+        self.groups = groups
+        self.servers = servers
+        self.edges: list[dict[str, np.ndarray]] = []
+        assert not isinstance(run.warmup, str)
+        for time in (run.warmup, run.duration):
+            sim.call_at(time, WAIT_END, self._note)
+
+    def _note(self) -> None:
+        now = self.sim.now
+        edge = {name: np.array([*group.work_so_far(), group.rules.polls, group.rules.polled]) for name, group in self.groups.items()}
+        edge |= {name: np.array([server.busy_until(now)]) for name, server in self.servers.items()}
+        self.edges.append(edge)
+
+    def span(self, name: str) -> list[float]:
+        """What was added within the window: of a group busy, held and all worker-seconds, polls and polled records."""
+        start, end = self.edges
+        spent: list[float] = (end[name] - start[name]).tolist()
+        return spent
+
+
+class Running(Protocol):
+    """A replication that is over."""
+
+    scenario: Scenario
+    channels: dict[str, Channel]
+    servers: dict[str, Server]
+    groups: dict[str, Group]
+    injection: Injection
+    window: Window
+    end: float
+
+    @property
+    def producers(self) -> Mapping[str, Producing]:
+        """By path."""
+
+
+def collect(parts: Running, states: dict[str, list[np.ndarray]], trace: bool) -> SystemRecord:
+    """The record of a replication; `states`: final state of each event, by group and topic."""
+    scenario = parts.scenario
+    assert not isinstance(scenario.run.warmup, str)
+    return SystemRecord(
+        duration=scenario.run.duration,
+        warmup=scenario.run.warmup,
+        end=parts.end,
+        producers=[_producer(producer, scenario.run) for producer in parts.producers.values()],
+        topics={name: channel.messages for name, channel in parts.channels.items()},
+        groups=[_group(group, parts, states[name], trace) for name, group in parts.groups.items()],
+        dependencies=[_dependency(server, parts.window) for server in parts.servers.values()],
+        faults=[_fault(fault, parts) for fault in scenario.faults],
+        slos=scenario.slos,
+        trace=trace,
+    )
+
+
+def _producer(producer: Producing, run: Run) -> ProducerRecord:
+    messages = producer.messages
+    produced = view(messages.produced)
+    if not messages.single:
+        produced = produced[(view(messages.root) == producer.root) & (view(messages.source) < 0)]
+    assert not isinstance(run.warmup, str)
+    measured = int(np.count_nonzero((produced >= run.warmup) & (produced <= run.duration)))
+    return ProducerRecord(
+        name=producer.name, topic=producer.channel.name, produced=produced, verdicts={"published": measured}
+    )
+
+
+def _group(group: Group, parts: Running, states: list[np.ndarray], trace: bool) -> GroupRecord:
+    journeys = [handling.journey for handling in group.handlings]
+    main = [cursor for cursor in group.cursors if not cursor.retry]
+    gates = [group.shared_gate] if group.shared_gate else []
+    busy, held, seconds, polls, polled = parts.window.span(group.name)
+    breakers = [_breaker(gate) for gate in gates] or [_instance_breaker(group, i) for i in range(len(group.instances))]
+    trips = [_times(gate, "open") for gate in gates or [gate for _, gate in group.gates]]
+    places = {id(cursor): place for place, cursor in enumerate(main)}
+    return GroupRecord(
+        name=group.name,
+        topics=[journey.messages.topic for journey in journeys],
+        journeys=journeys,
+        states=states,
+        partitions=[(cursor.topic, view(cursor.records)) for cursor in main]
+        or [(topic, np.arange(len(journey.messages))) for topic, journey in enumerate(journeys)],
+        commits=[_commits(cursor) for cursor in main],
+        life=[(instance.states["time"], instance.states["state"]) for instance in group.instances],
+        unserved=_unserved(group, places),
+        breakers=breakers if group.spec.breaker else [],
+        trips=np.sort(np.concatenate(trips)) if trips else np.empty(0),
+        rebalances=np.asarray(group.membership.rebalances, dtype=np.float64),
+        busy=busy,
+        held=held,
+        worker_time=seconds,
+        batch_sizes=(int(polls), int(polled)),
+        empty_polls=_within(group.rules.empty_polls, parts.scenario.run),
+        has_breaker=group.spec.breaker is not None,
+        has_dependencies=bool(group.spec.dependencies),
+        publishes=bool(group.spec.publishes),
+        settled=[_settled(group, topic) for topic in range(len(journeys))] if trace else None,
+    )
+
+
+def _unserved(group: Group, places: Mapping[int, int]) -> list[tuple[int, float, float]]:
+    rows = zip(*(group.unserved[column].tolist() for column in ("partition", "start", "end")), strict=True)
+    if group.queues:
+        return list(rows)
+    return [
+        (places[id(group.cursors[place])], start, end) for place, start, end in rows if not group.cursors[place].retry
+    ]
+
+
+def _within(trail: Trail, run: Run) -> int:
+    times = trail["time"]
+    return int(np.count_nonzero((times >= run.warmup) & (times <= run.duration)))
+
+
+def _breaker(gate: Gate) -> Steps:
+    transitions = [(0.0, CLOSED), *((time, BREAKER_STATES[state]) for time, state in gate.state.transitions)]
+    times, codes = zip(*transitions, strict=True)
+    return np.asarray(times), np.asarray(codes, dtype=np.int8)
+
+
+def _instance_breaker(group: Group, index: int) -> Steps:
+    """The breakers of an instance's lives one after the other: each starts closed."""
+    times: list[float] = [0.0]
+    codes: list[int] = [CLOSED]
+    for instance, gate in group.gates:
+        if instance.index == index:
+            times.append(gate.began)
+            codes.append(CLOSED)
+            until = gate.ended
+            rows = [(time, BREAKER_STATES[state]) for time, state in gate.state.transitions if time <= until]
+            times += [time for time, _ in rows]
+            codes += [code for _, code in rows]
+            if until < math.inf:
+                times.append(until)
+                codes.append(CLOSED)
+    return np.asarray(times), np.asarray(codes, dtype=np.int8)
+
+
+def _times(gate: Gate, state: str) -> np.ndarray:
+    return np.asarray([time for time, entered in gate.state.transitions if entered == state], dtype=np.float64)
+
+
+def _appended(cursor: Cursor) -> np.ndarray:
+    times = view(cursor.journey.messages.produced)[view(cursor.records)]
+    again = cursor.partition.appended
+    times[np.fromiter(again.keys(), dtype=np.int64)] = np.fromiter(again.values(), dtype=np.float64)
+    return times
+
+
+def _commits(cursor: Cursor) -> Commits:
+    return _appended(cursor), cursor.commits["time"], cursor.commits["offset"]
+
+
+def _settled(group: Group, topic: int) -> np.ndarray:
+    """When each event was committed (its last copy) or acknowledged; NaN where it was not."""
+    settled = np.full(len(group.handlings[topic].journey.messages), np.nan)
+    for cursor in group.cursors:
+        if cursor.topic == topic and len(cursor.commits):
+            offsets = np.arange(min(len(cursor.records), cursor.committed))
+            first = np.searchsorted(cursor.commits["offset"], offsets, side="right")
+            settled[view(cursor.records)[offsets]] = cursor.commits["time"][first]
+    for queue in group.queues:
+        if queue.topic == topic:
+            settled[queue.settled["event"]] = queue.settled["time"]
+    return settled
+
+
+def _dependency(server: Server, window: Window) -> DependencyRecord:
+    calls = server.calls
+    return DependencyRecord(
+        name=f"dependencies.{server.name}",
+        concurrency=server.concurrency,
+        begin=calls["begin"],
+        end=calls["end"],
+        outcome=calls["outcome"],
+        wasted=calls["wasted"].astype(bool),
+        busy_seconds=window.span(server.name)[0],
+        queue=(server.queued["time"], server.queued["number"]),
+        busy=(server.busy["time"], server.busy["number"]),
+    )
+
+
+def _fault(fault: Fault, parts: Running) -> FaultRecord:
+    windows = [
+        (target, start, min(end, parts.end)) for target, start, end in parts.injection.windows[fault.name] if start < parts.end
+    ]
+    return FaultRecord(
+        name=f"faults.{fault.name}",
+        targets=list(fault.targets),
+        windows=windows,
+        affected=affected(fault, parts.scenario),
+        hold=fault.hold,
+        normal=fault.normal,
+    )
+
+
+def affected(fault: Fault, scenario: Scenario) -> list[str]:
+    """Paths of the groups that a fault touches: themselves, their dependencies or topics, and whoever is downstream."""
+    topics: set[str] = set()
+    touched: set[str] = set()
+    for target in fault.targets:
+        section, name = target.partition("[")[0].split(".", 1)
+        if section == "consumers":
+            touched.add(name)
+        elif section == "producers":
+            topics.add(scenario.producers[name].topic)
+        else:
+            touched |= {group for group, spec in scenario.consumers.items() if name in spec.dependencies}
+    while True:
+        for name in touched:
+            spec = scenario.consumers[name]
+            topics |= {publish.topic for publish in spec.publishes}
+            topics |= {spec.dead_letter.topic} if spec.dead_letter else set()
+        more = {name for name, spec in scenario.consumers.items() if topics & set(spec.topics)} - touched
+        if not more:
+            return [f"consumers.{name}" for name in scenario.consumers if name in touched]
+        touched |= more

@@ -1,0 +1,142 @@
+"""What is wrong with a consumer group: references, settings of another delivery model, failures without end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
+
+from models.consumer import Consumer
+from models.errors import Problem, joined, nearest, one_of, shown
+from models.idempotency import LATER_ORDERS
+from models.limits import Prefetch
+from models.outline import Outline
+
+_LOG, _QUEUE, _LEASE = ("log",), ("queue",), ("lease",)
+ONLY_WITH: dict[str, Sequence[str]] = {
+    "service_per": (*_LOG, *_LEASE),
+    "prefetch": _QUEUE,
+    "batch": (*_LOG, *_LEASE),
+    "visibility_timeout": _LEASE,
+    "extend_lease": _LEASE,
+    "poll_wait": (*_LOG, *_LEASE),
+    "poll_interval": (*_LOG, *_LEASE),
+    "commit": _LOG,
+    "commit_interval": _LOG,
+    "acknowledge": (*_QUEUE, *_LEASE),
+    "reset": _LOG,
+    "session_timeout": _LOG,
+    "heartbeat_interval": _LOG,
+    "max_poll_interval": _LOG,
+    "rebalance": _LOG,
+    "rebalance_time": _LOG,
+    "static_membership": _LOG,
+    "single_active": _QUEUE,
+    "heartbeat_timeout": _QUEUE,
+    "consumer_timeout": _QUEUE,
+}
+"""The models of delivery in which a field means something."""
+
+THROUGH: dict[str, Sequence[str]] = {
+    "requeue": _QUEUE,
+    "seek": _LOG,
+    "lease": _LEASE,
+    "retry_topic": (*_LOG, *_QUEUE, *_LEASE),
+}
+"""The models of delivery in which each way of redelivery exists."""
+
+
+def consumer_problems(name: str, given: Consumer, whole: Outline, written: Collection[str]) -> Iterator[Problem]:
+    """Problems of the group `name`: `given` is what the user wrote, `whole` is resolved, `written` are its topics."""
+    consumer = whole.consumers[name]
+    path = ("consumers", name)
+    yield from _of_topics(path, given, written)
+    yield from _of_references(path, given, whole)
+    deliveries = {whole.topics[topic].delivery for topic in given.topics}
+    if len(deliveries) > 1:
+        yield Problem(joined((*path, "topic")), "found topics of different delivery models", "must all be of one")
+    for delivery in deliveries if len(deliveries) == 1 else ():
+        yield from _of_delivery(path, given, consumer, str(delivery))
+    if isinstance(given.prefetch, Prefetch) and "queue" in deliveries:
+        found = "a table is not supported yet"
+        yield Problem(joined((*path, "prefetch")), found, 'must be a whole number or "unlimited"')
+    yield from _of_session(path, consumer)
+    yield from _of_dead_letters(path, given)
+    yield from _of_idempotency(path, given)
+    yield from _of_endless_redelivery(path, consumer)
+
+
+def _of_topics(path: tuple[str, str], given: Consumer, written: Collection[str]) -> Iterator[Problem]:
+    if not given.topics:
+        yield Problem(joined((*path, "topic")), "found []", "must be a topic, or a list of topics")
+    for topic, times in Counter(given.topics).items():
+        if topic not in written and written:
+            found = f'found "{topic}", which nobody writes to'
+            yield Problem(joined((*path, "topic")), found, one_of(written), nearest(topic, written))
+        if times > 1:
+            yield Problem(joined((*path, "topic")), f'found "{topic}" {times} times', "must be named once")
+
+
+def _of_references(path: tuple[str, str], given: Consumer, whole: Outline) -> Iterator[Problem]:
+    known = list(whole.dependencies)
+    for index, name in enumerate(given.dependencies):
+        if name not in known:
+            here = joined((*path, "dependencies", index))
+            yield Problem(here, f'found "{name}", which is not declared', one_of(known), nearest(name, known))
+
+
+def _of_delivery(path: tuple[str, str], given: Consumer, consumer: Consumer, delivery: str) -> Iterator[Problem]:
+    for field, models in ONLY_WITH.items():
+        value = getattr(given, field)
+        if delivery not in models and value != type(given).model_fields[field].get_default():
+            yield _misplaced((*path, field), value, models, delivery)
+    through = consumer.redelivery.through if consumer.redelivery else None
+    if through is not None and delivery not in THROUGH[through]:
+        yield _misplaced((*path, "redelivery", "through"), through, THROUGH[through], delivery)
+
+
+def _misplaced(path: tuple[str, ...], value: Any, models: Iterable[str], delivery: str) -> Problem:
+    found = f'found {shown(value)}, but its topic has delivery = "{delivery}"'
+    return Problem(joined(path), found, f"only with {' or '.join(models)}")
+
+
+def _of_session(path: tuple[str, str], consumer: Consumer) -> Iterator[Problem]:
+    beat, session = consumer.heartbeat_interval, consumer.session_timeout
+    if beat is not None and session is not None and beat >= session:
+        allowed = f"must be below session_timeout ({session:g} s)"
+        yield Problem(joined((*path, "heartbeat_interval")), f"found {beat:g} s", allowed)
+
+
+def _of_dead_letters(path: tuple[str, str], given: Consumer) -> Iterator[Problem]:
+    letters = given.dead_letter
+    if letters is None:
+        if given.permanent == "dead_letter":
+            yield Problem(
+                joined((*path, "permanent")), 'found "dead_letter"', "only with dead_letter = { topic = ... }"
+            )
+        return
+    if letters.topic in given.topics:
+        here = joined((*path, "dead_letter", "topic"))
+        yield Problem(here, f'found "{letters.topic}", which the group reads itself', "must be another topic")
+    for field in ("redrive_rate", "redrive_times", "redrive_to") if letters.redrive_after is None else ():
+        value = getattr(letters, field)
+        if value != type(letters).model_fields[field].get_default():
+            yield Problem(joined((*path, "dead_letter", field)), f"found {shown(value)}", "only with redrive_after")
+
+
+def _of_idempotency(path: tuple[str, str], given: Consumer) -> Iterator[Problem]:
+    if given.idempotency and given.idempotency.protocol in LATER_ORDERS:
+        found = f'"{given.idempotency.protocol}" is not supported yet'
+        yield Problem(joined((*path, "idempotency", "order")), found, one_of(["do_then_mark", "transaction"]))
+
+
+def _of_endless_redelivery(path: tuple[str, str], consumer: Consumer) -> Iterator[Problem]:
+    """For ever, at once, and after an attempt that may take no time: the clock would stand still."""
+    redelivery, breaker = consumer.redelivery, consumer.breaker
+    assert redelivery is not None
+    at_once = consumer.service.mean == 0.0 or consumer.timeout == 0.0 or (breaker and breaker.on_open == "fail")
+    if redelivery.max_deliveries == 0 and redelivery.through != "lease" and not redelivery.wait(1, 0.0) and at_once:
+        here = joined((*path, "redelivery"))
+        yield Problem(
+            here, "a failed event would come back for ever at one instant", "must have a delay or max_deliveries"
+        )

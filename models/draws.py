@@ -1,0 +1,87 @@
+"""Chance on the message path: the luck of an event's n-th attempt, from block-drawn columns where it is the first.
+
+First attempts are most attempts; their numbers are drawn a block of arrivals at a time and looked up. Later attempts, and
+events that no arrival lends its luck, are hashed one by one. Both give the same number for the same (stream, event, n).
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+
+import numpy as np
+
+from models.message import NONE, Messages
+from simulator.distributions import Constant, Distribution
+from simulator.recorder import BLOCK
+from simulator.streams import Stream
+
+Draw = Callable[[int, int], float]
+FIRST = 1
+
+
+def drawer(stream: Stream, messages: Messages, shape: Distribution) -> Draw:
+    """The function (event, attempt) -> seconds drawn from `shape`; attempts count from 1."""
+    if isinstance(shape, Constant):
+        value = shape.value
+        return lambda event, n: value
+    return _drawer(stream, messages, shape.ppf, shape.ppf_array)
+
+
+def uniform_drawer(stream: Stream, messages: Messages) -> Draw:
+    """The function (event, attempt) -> uniform number in [0, 1)."""
+    return _drawer(stream, messages, _same, _same_array)
+
+
+def once_drawer(stream: Stream, messages: Messages) -> Draw:
+    """As `uniform_drawer`, for what is drawn once for an event (n = 0), without columns: few events are asked about."""
+    identity, uniform = messages.identity, stream.uniform
+    return lambda event, n: uniform(identity(event), n)
+
+
+def _same(u: float) -> float:
+    return u
+
+
+def _same_array(u: np.ndarray) -> np.ndarray:
+    return u
+
+
+def _drawer(
+    stream: Stream, messages: Messages, ppf: Callable[[float], float], ppf_array: Callable[[np.ndarray], np.ndarray]
+) -> Draw:
+    identity, uniform = messages.identity, stream.uniform
+    columns: dict[int, array[float]] = {}
+
+    def extended(root: int, k: int) -> float:
+        column = columns.setdefault(root, array("d"))
+        while len(column) <= k:
+            block = stream.block(messages.producer_keys[root], len(column), BLOCK, FIRST)
+            column.frombytes(np.ascontiguousarray(ppf_array(block), dtype=np.float64).tobytes())
+        return column[k]
+
+    if messages.single:
+        arrivals = columns.setdefault(0, array("d"))
+
+        def draw_arrival(event: int, n: int) -> float:
+            if n == FIRST:
+                try:
+                    return arrivals[event]
+                except IndexError:
+                    return extended(0, event)
+            return ppf(uniform(identity(event), n))
+
+        return draw_arrival
+
+    roots, ks = messages.root, messages.k
+
+    def draw(event: int, n: int) -> float:
+        root = roots[event]
+        if n == FIRST and root != NONE:
+            try:
+                return columns[root][ks[event]]
+            except (KeyError, IndexError):
+                return extended(root, ks[event])
+        return ppf(uniform(identity(event), n))
+
+    return draw

@@ -1,0 +1,92 @@
+"""What is wrong with a fault: where it hits, what it does there, when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from models.arrivals import ClosedArrivals
+from models.errors import Problem, joined, nearest, one_of, shown
+from models.faults import BUILT, KINDS, LATER_TARGETS, Fault, Target, parse_target
+from models.outline import Outline
+
+WAYS = ({"at", "for"}, {"every", "for"}, {"time_to_failure", "time_to_repair"}, {"trace"})
+TIMING = ("at", "for", "every", "time_to_failure", "time_to_repair", "trace")
+MOST_WINDOWS = 100_000  # per target and run
+
+STRENGTH = {"slowdown": "factor", "surge": "factor", "errors": "rate", "poison": "rate"}
+"""The field that says how strong a fault of that kind is."""
+
+
+def fault_problems(index: int, fault: Fault, scenario: Outline) -> Iterator[Problem]:
+    """Problems of the fault at that place in the list."""
+    path = joined(("faults", index))
+    if not fault.targets and fault.kind != "partition":
+        yield Problem(f"{path}.target", "required, but missing")
+    for target in fault.targets:
+        yield from _of_target(f"{path}.target", target, fault, scenario)
+    yield from _of_strength(path, fault)
+    yield from _of_timing(path, fault, scenario)
+
+
+def _of_target(path: str, text: str, fault: Fault, scenario: Outline) -> Iterator[Problem]:
+    target = parse_target(text)
+    if target.kind.partition("[")[0] in LATER_TARGETS or "->" in text:
+        yield Problem(path, f"{shown(text)} is not supported yet", one_of(f"{kind}.NAME" for kind in KINDS))
+        return
+    if target.kind not in KINDS:
+        known = [f"{kind}.NAME" for kind in KINDS]
+        yield Problem(path, f"found {shown(text)}", one_of(known), nearest(target.kind, KINDS))
+        return
+    known = [f"{target.kind}.{name}" for name in getattr(scenario, target.kind)]
+    if f"{target.kind}.{target.name}" not in known:
+        yield Problem(path, f"found {shown(text)}, which is not declared", one_of(known), nearest(text, known))
+    elif fault.kind not in KINDS[target.kind] and fault.kind in BUILT:
+        where = f"{path.removesuffix('.target')}.kind"
+        yield Problem(where, f'found "{fault.kind}" of {text}', one_of(KINDS[target.kind]))
+    else:
+        yield from _of_member(path, target, fault, scenario)
+
+
+def _of_member(path: str, target: Target, fault: Fault, scenario: Outline) -> Iterator[Problem]:
+    producer = scenario.producers.get(target.name) if target.kind == "producers" else None
+    if producer and fault.kind == "surge" and isinstance(producer.arrivals, ClosedArrivals):
+        found = f"found a surge of {target.name}, whose arrivals are closed"
+        yield Problem(path, found, "must have arrivals with a rate")
+    if target.member is None:
+        return
+    if target.kind != "consumers" or fault.kind == "poison":
+        whole = f"{target.kind}.{target.name}"
+        yield Problem(path, f"found one member for {fault.kind}", f'must be "{whole}", the whole of it')
+    elif target.member >= (instances := scenario.consumers[target.name].instances):
+        yield Problem(path, f"found instance {target.member} of {instances}", f"must be below {instances}")
+
+
+def _of_strength(path: str, fault: Fault) -> Iterator[Problem]:
+    needed = STRENGTH.get(fault.kind)
+    for field in ("factor", "rate"):
+        value = getattr(fault, field)
+        if field == needed and value is None:
+            yield Problem(f"{path}.{field}", "required, but missing", f'must be given with kind = "{fault.kind}"')
+        elif field != needed and value is not None and fault.kind in BUILT:
+            kinds = [kind for kind, strength in STRENGTH.items() if strength == field]
+            yield Problem(f"{path}.{field}", f"found {shown(value)}", f"only with kind {' or '.join(kinds)}")
+    if fault.kind == "slowdown" and fault.factor == 0:
+        yield Problem(f"{path}.factor", "found 0.0", "must be above 0")
+    if fault.silent and fault.kind != "outage":
+        yield Problem(f"{path}.silent", "found true", "only with kind outage")
+
+
+def _of_timing(path: str, fault: Fault, scenario: Outline) -> Iterator[Problem]:
+    given = [name for name in TIMING if getattr(fault, "for_" if name == "for" else name) is not None]
+    if set(given) not in WAYS:
+        ways = "at + for, every + for, time_to_failure + time_to_repair, or trace"
+        yield Problem(path, f"found {' + '.join(given) or 'no time'}", f"must have exactly one of {ways}")
+        return
+    if fault.from_new and fault.time_to_failure is None:
+        yield Problem(f"{path}.from_new", "found true", "only with time_to_failure")
+    shortest = scenario.run.duration / MOST_WINDOWS
+    if fault.every is not None and fault.every < shortest:
+        yield Problem(f"{path}.every", f"found {fault.every:g} s", f"must be at least {shortest:g} s in this run")
+    if fault.time_to_failure is not None and fault.time_to_failure.mean < shortest:
+        mean = f"found a mean of {fault.time_to_failure.mean:g} s"
+        yield Problem(f"{path}.time_to_failure", mean, f"must be at least {shortest:g} s in this run")

@@ -1,0 +1,264 @@
+"""A consumer group at work: its instances, what they share, and what happens to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from models.bindings import Bindings
+from models.consumer import Consumer
+from models.gate import Gate
+from models.handling import Handling
+from models.instance import Instance, Life
+from models.log import Cursor, Partition
+from models.log_worker import LogWorker
+from models.membership import Coordinator
+from models.queue import Queue
+from models.queue_worker import QueueWorker
+from models.rules import Rules
+from models.settlement import Settlement
+from models.worker import Worker
+from simulator.recorder import Trail
+from simulator.simulation import TIMER, WAIT_END, Simulation
+
+INFINITY = float("inf")
+
+
+class Group:
+    """One `[consumers.NAME]` of one replication. `name` is its path.
+
+    `cursors` (log) or `queues`: where it stands on each of its topics. `unserved`: (partition, start, end) periods in which
+    nobody who runs owned that partition, by place in `cursors` (all queues together: place 0).
+    """
+
+    def __init__(
+        self, sim: Simulation, name: str, spec: Consumer, rules: Rules, settlement: Settlement,
+        handlings: Sequence[Handling], place: int,
+    ) -> None:  # fmt: skip
+        self.sim = sim
+        self.name = name
+        self.spec = spec
+        self.rules = rules
+        self.settlement = settlement
+        self.handlings = handlings
+        self.place = place
+        self.cursors: list[Cursor] = []
+        self.retry_partitions: list[list[Partition]] = []
+        self.queues: list[Queue] = []
+        self.instances = [Instance(sim, f"{name}[{i}]", i, place + i) for i in range(spec.instances)]
+        self.shared_gate = Gate(sim, spec.breaker, place) if spec.breaker and spec.breaker.scope == "group" else None
+        self.gates: list[tuple[Instance, Gate]] = []
+        self.membership: Coordinator | Bindings
+        self.unserved = Trail(partition="i", start="d", end="d")
+        self.lives: list[Life] = []
+        self.worker_seconds = 0.0
+        self._unserved_since: dict[int, float] = {}
+        self._startup = sim.stream(f"{name}/startup")
+
+    def start(self) -> None:
+        """Everything begins at time 0 with all instances at work."""
+        spec, sim = self.spec, self.sim
+        if self.queues:
+            self.membership = Bindings(
+                sim, spec, self.rules, self.settlement, self.queues, self.handlings, self.place
+            )
+        else:
+            self.membership = Coordinator(sim, self.name, spec, self.cursors, self.rules.concurrency, self.place)
+        self.membership.on_change = self._note_service
+        lives = [self._new_life(instance) for instance in self.instances]
+        self.membership.found(lives)
+        self._note_service()
+
+    # -- lives --------------------------------------------------------------------------------------------------------
+
+    def _new_life(self, instance: Instance) -> Life:
+        gate = self.shared_gate
+        if gate is None and self.spec.breaker is not None:
+            gate = Gate(self.sim, self.spec.breaker, instance.place)
+            self.gates.append((instance, gate))
+        life = instance.life = Life(self.sim, instance, instance.lives, gate)
+        instance.lives += 1
+        self.lives.append(life)
+        if self.queues:
+            life.prefetch = INFINITY if self.spec.prefetch is None else self.spec.prefetch  # type: ignore[assignment]
+        if self.rules.commit == "auto" and not self.queues:
+            life.commit_interval = self.spec.commit_interval
+            life.commit_due = life.began + life.commit_interval
+        if self.rules.concurrency == INFINITY:
+            life.spawn = self._new_worker
+        else:
+            for _ in range(int(self.rules.concurrency)):
+                life.workers.append(self._new_worker(life))
+        if not self.queues:
+            self._watch_polls(life, self.sim.now + (self.spec.max_poll_interval or INFINITY))
+        if instance.pauses:
+            life.freeze()
+        instance.note()
+        return life
+
+    def _new_worker(self, life: Life) -> Worker:
+        if self.queues:
+            return QueueWorker(life, self.rules, self.settlement, self.handlings, self.queues, self._stopped)
+        return LogWorker(life, self.rules, self.settlement, self.handlings, self.retry_partitions, self._stopped)
+
+    def _watch_polls(self, life: Life, when: float) -> None:
+        """One timer per life: a worker that has not polled for `max_poll_interval` makes its client leave the group."""
+        limit = self.spec.max_poll_interval
+        if limit is None or when == INFINITY:
+            return
+
+        def look() -> None:
+            if not life.alive:
+                return
+            oldest = min((w.polled_at for w in life.workers if w.polled_at == w.polled_at), default=self.sim.now)
+            if oldest + limit <= self.sim.now and life.member and not life.frozen:
+                self._leave(life)
+            self._watch_polls(life, max(oldest + limit, self.sim.now + limit if oldest + limit <= self.sim.now else 0.0))
+
+        self.sim.call_at(when, TIMER, look, life.place)
+
+    def _leave(self, life: Life) -> None:
+        life.open = False
+        self.membership.leave(life)
+
+    def _stopped(self, life: Life) -> None:
+        """All workers of a life that may not take more have finished what they had in hand."""
+        if not life.alive:
+            return
+        if life.stopping:
+            self._end(life)
+        elif not life.member:
+            self.membership.join(life)
+            self._note_service()
+        else:
+            self.membership.surrendered(life)
+
+    # -- what faults do -----------------------------------------------------------------------------------------------
+
+    def crash(self, instance: Instance) -> None:
+        """The process is gone; the broker is told nothing."""
+        instance.down += 1
+        life = instance.life
+        if life is not None:
+            self._kill(life)
+            self.membership.miss(life)
+        instance.note()
+        self._note_service()
+
+    def stop(self, instance: Instance) -> None:
+        """A planned stop: finishes what is in hand, says goodbye, and is gone."""
+        instance.down += 1
+        life = instance.life
+        if life is not None:
+            instance.life = None
+            life.stopping, life.open = True, False
+            if life.gate is not None:
+                life.gate.let_look()
+            if not life.active and not life.frozen:
+                self._end(life)
+        instance.note()
+        self._note_service()
+
+    def restart(self, instance: Instance) -> None:
+        """A crash or stop is over: if it was the last one, the instance starts, and joins after its start-up time."""
+        instance.down -= 1
+        if instance.down:
+            return
+        instance.starts += 1
+        start, luck = instance.starts, self._startup.uniform(instance.index, instance.starts)
+        instance.note()
+
+        def begin() -> None:
+            if instance.down == 0 and instance.life is None and instance.starts == start:
+                life = self._new_life(instance)
+                if not life.frozen:
+                    self.membership.join(life)
+                self._note_service()
+
+        seconds = self.spec.startup.ppf(luck)
+        if seconds > 0.0:
+            self.sim.call_at(self.sim.now + seconds, WAIT_END, begin, instance.place)
+        else:
+            begin()
+
+    def pause(self, instance: Instance) -> None:
+        """The process stands still: its heartbeats stop, what it called goes on."""
+        instance.pauses += 1
+        life = instance.life
+        if instance.pauses == 1 and life is not None:
+            life.commit_by_itself(self.sim.now)
+            life.freeze()
+            if life.member:
+                self.membership.miss(life)
+            instance.note()
+            self._note_service()
+
+    def resume(self, instance: Instance) -> None:
+        """It goes on where it was, perhaps as a zombie: expelled, and not yet aware of it."""
+        instance.pauses -= 1
+        life = instance.life
+        if instance.pauses == 0 and life is not None:
+            life.thaw()
+            instance.note()
+            if life.active == 0:
+                if not life.member:
+                    self.membership.join(life)
+                elif not life.open:
+                    self.membership.surrendered(life)
+            self._note_service()
+
+    def _kill(self, life: Life) -> None:
+        life.commit_by_itself(self.sim.now)
+        life.instance.life = None
+        self._bury(life)
+
+    def _bury(self, life: Life) -> None:
+        self.lives.remove(life)
+        self.worker_seconds += (self.sim.now - life.began) * self.rules.concurrency
+        life.die()
+        if life.gate is not None and life.gate is not self.shared_gate:
+            life.gate.ended = self.sim.now
+
+    def _end(self, life: Life) -> None:
+        """A clean goodbye: what is done is committed."""
+        for cursor in life.owned:
+            cursor.commit(cursor.handled, self.sim.now)
+        self._bury(life)
+        self.membership.leave(life)
+        self._note_service()
+
+    # -- what is recorded ---------------------------------------------------------------------------------------------
+
+    def _note_service(self) -> None:
+        """Opens and closes the periods in which a partition has nobody to consume it."""
+        now = self.sim.now
+        if self.queues:
+            idle = {0} if not any(life.member and not life.frozen for life in self.membership.members) else set()
+        else:
+            idle = {place for place, cursor in enumerate(self.cursors) if not _serves(cursor)}
+        for place in [place for place in self._unserved_since if place not in idle]:
+            self.unserved.add(place, self._unserved_since.pop(place), now)
+        for place in idle:
+            self._unserved_since.setdefault(place, now)
+
+    def work_so_far(self) -> tuple[float, float, float]:
+        """Worker-seconds so far: inside attempts, holding an event without working, and in all."""
+        now, rules = self.sim.now, self.rules
+        workers = [worker for life in self.lives for worker in life.workers]
+        busy = sum(now - w.busy_since for w in workers if w.busy_since == w.busy_since)
+        held = sum(now - w.held_since for w in workers if w.held_since == w.held_since)
+        seconds = self.worker_seconds + sum((now - life.began) * rules.concurrency for life in self.lives)
+        return rules.busy + busy, rules.held + held, seconds
+
+    def finish(self) -> None:
+        """The run is over: what is still going on is written down as far as it went."""
+        for life in self.lives:
+            life.commit_by_itself(self.sim.now)
+        for place, start in self._unserved_since.items():
+            self.unserved.add(place, start, self.sim.now)
+        self._unserved_since.clear()
+
+
+def _serves(cursor: Cursor) -> bool:
+    owner = cursor.owner
+    return isinstance(owner, Life) and owner.alive and not owner.frozen and owner.open
+

@@ -1,0 +1,123 @@
+"""What a group does with the events of one topic: the luck of each attempt, the effect, and what is published."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+
+from models.channel import Channel
+from models.consumer import Consumer
+from models.draws import Draw, drawer, once_drawer, uniform_drawer
+from models.idempotency import Marks
+from models.journey import MARK, Journey
+from models.outcome import OK, SUPPRESSED
+from models.server import Server
+from simulator.recorder import grow
+from simulator.simulation import Simulation
+from simulator.streams import Stream, name_key
+
+
+class Publication:
+    """One entry of `publishes`: whether an event has children and which, the same each time it is published."""
+
+    def __init__(self, sim: Simulation, group: str, place: int, spec: object, target: Channel, journey: Journey) -> None:
+        self.target = target
+        self.probability: float = spec.probability  # type: ignore[attr-defined]
+        self.count: int = spec.count  # type: ignore[attr-defined]
+        self.key = name_key(group, place)
+        self.stream: Stream = sim.stream(f"{group}/publishes[{place}]")
+        self.source = target.messages.add_source(group)
+        self.journey = journey
+        self.children = array("i")
+        journey.messages.growers.append(self._make_room)
+        while len(self.children) < journey.messages.capacity * self.count:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        for _ in range(self.count):
+            grow(self.children, -1)
+
+    def publish(self, event: int, now: float) -> None:
+        """Stores the event's children in the target topic, or a further record of each that is there."""
+        messages, target = self.journey.messages, self.target
+        if self.probability < 1.0 and self.stream.uniform(messages.identity(event)) >= self.probability:
+            return
+        first = event * self.count
+        for copy in range(self.count):
+            child = self.children[first + copy]
+            if child >= 0:
+                target.append_again(child, now)
+            else:
+                self.children[first + copy] = target.add_child(
+                    messages, event, self.source, self.key, copy if self.count > 1 else None, now
+                )
+
+
+class Handling:
+    """The handler of a group for one of its topics. `calls`: server, latency and error luck of each dependency in order."""
+
+    def __init__(
+        self,
+        sim: Simulation,
+        group: str,
+        spec: Consumer,
+        journey: Journey,
+        servers: list[Server],
+        targets: list[Channel],
+        marks: Marks | None,
+    ) -> None:
+        self.sim = sim
+        self.journey = journey
+        self.marks = marks
+        messages = journey.messages
+        self.service: Draw = drawer(sim.stream(f"{group}/service"), messages, spec.service)
+        self.failure: Draw = uniform_drawer(sim.stream(f"{group}/failure"), messages)
+        self.poison: Draw = once_drawer(sim.stream(f"{group}/poison"), messages)
+        self.retry_luck: Draw = once_drawer(sim.stream(f"{group}/retry"), messages)
+        self.redelivery_luck: Draw = once_drawer(sim.stream(f"{group}/redelivery"), messages)
+        self.mark_latency: Draw | None = None
+        self.transaction = False
+        if spec.idempotency is not None:
+            self.mark_latency = _later(drawer, sim.stream(f"{group}/idempotency"), messages, spec.idempotency.latency)
+            self.transaction = spec.idempotency.protocol == "transaction"
+        self.calls: list[tuple[Server, Draw, Draw, bool]] = []
+        for place, server in enumerate(servers):
+            nth = sum(other is server for other in servers[:place])
+            name = f"{group}/{server.name}" + (f"#{nth + 1}" if nth else "")
+            latency = drawer(sim.stream(f"{name}/latency"), messages, server.spec.latency)
+            error = uniform_drawer(sim.stream(f"{name}/error"), messages)
+            self.calls.append((server, latency, error, place == len(servers) - 1))
+        self.publications = [
+            Publication(sim, group, place, publish, target, journey)
+            for place, (publish, target) in enumerate(zip(spec.publishes, targets, strict=True))
+        ]
+
+    def apply(self, event: int) -> int:
+        """The effect happens now; in a transaction only if no mark holds, and the mark is made with it."""
+        now = self.sim._now
+        if self.transaction:
+            assert self.marks is not None
+            if self.marks.seen(event, now):
+                return SUPPRESSED
+            self.marks.mark(event, now)
+        self.journey.effect_applied(event, now)
+        return OK
+
+    def publish(self, event: int, now: float) -> None:
+        """Everything that the handler publishes when it has succeeded."""
+        for publication in self.publications:
+            publication.publish(event, now)
+        self.journey.published[event] = 1
+
+    def suppress(self, event: int, now: float) -> None:
+        """The event is marked as done and is not handled again: lost, if nothing was ever done."""
+        journey = self.journey
+        journey.suppressions.add(event, now)
+        if journey.effect[event] != journey.effect[event]:
+            journey.lose(event, now, MARK)
+
+
+def _later(make: Callable[..., Draw], stream: Stream, messages: object, shape: object) -> Draw:
+    """A drawer for rare numbers: n is never 1, so that no column is drawn."""
+    draw: Draw = make(stream, messages, shape)
+    return lambda event, n: draw(event, n + 2)

@@ -1,0 +1,104 @@
+"""A log as Kafka keeps it: partitions that only grow, and for each consumer group a cursor on each of them."""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from typing import Protocol
+
+from models.journey import Journey
+from simulator.recorder import Trail
+
+
+class Owner(Protocol):
+    """Who reads partitions: it keeps those with unread records in line, and calls a worker of its own."""
+
+    ready: deque[Cursor]
+
+    def call_worker(self) -> None:
+        """There is something to read; nothing else happens in the caller's turn."""
+
+
+class Partition:
+    """Records in order: `records` holds event numbers; `appended` the times (s) of those that are not first copies.
+
+    A retry partition also keeps, per record, how often its delivery has failed and its last delay (s).
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.records = array("i")
+        self.appended: dict[int, float] = {}
+        self.cursors: list[Cursor] = []
+        self.failed = array("i")
+        self.waited = array("d")
+
+    def append(self, event: int) -> None:
+        """Stores a record; groups that sleep at the end of the partition are woken."""
+        self.records.append(event)
+        for cursor in self.cursors:
+            if cursor.asleep:
+                cursor.wake()
+
+    def append_again(self, event: int, now: float, failed: int = 0, waited: float = 0.0) -> None:
+        """Stores a further copy of an event, with what its next delivery must know."""
+        self.appended[len(self.records)] = now
+        self.failed.append(failed)
+        self.waited.append(waited)
+        self.append(event)
+
+
+class Cursor:
+    """Where a group stands on a partition.
+
+    Offsets: `position` is the next to be handed out, `handled` the next to be finished by the owner, `committed` where a
+    new owner starts. `asleep`: drained, to be woken by the next record. `tenancy` counts owners: what a former one still
+    does is refused by it. `failing`, `waited`: the owner's memory of the record at `handled` that has failed.
+    """
+
+    def __init__(self, partition: Partition, journey: Journey, topic: int, retry: bool) -> None:
+        self.partition = partition
+        self.records = partition.records
+        self.journey = journey
+        self.topic = topic
+        self.retry = retry
+        self.position = self.handled = self.committed = 0
+        self.owner: Owner | None = None
+        self.asleep = False
+        self.tenancy = 0
+        self.failing = 0
+        self.waited = 0.0
+        self.commits = Trail(time="d", offset="q")
+        partition.cursors.append(self)
+
+    def wake(self) -> None:
+        """There is a record to be read again."""
+        owner = self.owner
+        assert owner is not None
+        self.asleep = False
+        owner.ready.append(self)
+        owner.call_worker()
+
+    def rest(self) -> None:
+        """A worker has finished with what it took: sleep, or stand in line again where there is more."""
+        if self.position < len(self.records):
+            assert self.owner is not None
+            self.owner.ready.append(self)
+        else:
+            self.asleep = True
+
+    def commit(self, offset: int, now: float) -> None:
+        """Makes `offset` the start of the next owner, durably."""
+        if offset > self.committed:
+            self.committed = offset
+            self.commits.add(now, offset)
+
+    def hand_to(self, owner: Owner | None) -> None:
+        """Gives the partition to a new owner, who starts at the committed offset; None: nobody's."""
+        self.tenancy += 1
+        self.owner = owner
+        self.asleep = False
+        self.position = self.handled = self.committed
+        self.failing, self.waited = 0, 0.0
+        if owner is not None:
+            self.rest()

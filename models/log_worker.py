@@ -1,0 +1,222 @@
+"""A worker that reads a log: polls, handles record by record, commits by its group's policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from models.handling import Handling
+from models.instance import Life
+from models.journey import CONSUMER
+from models.log import Cursor, Partition
+from models.outcome import OK, RETURNED, SUPPRESSED
+from models.rules import Rules
+from models.settlement import Again, Settlement
+from models.worker import Wait, Worker
+from simulator.recorder import NAN
+
+
+class Run:
+    """Records that a poll returned from one partition: offsets [offset, end) are not finished. `blocked`: to be tried again."""
+
+    __slots__ = ("blocked", "cursor", "end", "offset", "tenancy")
+
+    def __init__(self, cursor: Cursor, offset: int, end: int) -> None:
+        self.cursor = cursor
+        self.offset = offset
+        self.end = end
+        self.tenancy = cursor.tenancy
+        self.blocked = False
+
+    def is_ours(self) -> bool:
+        """Whether the partition has not been given to another since."""
+        return self.cursor.tenancy == self.tenancy
+
+
+class LogWorker(Worker):
+    """`runs`: what its last poll returned. `retry_partitions`: the group's own, by topic and number."""
+
+    def __init__(
+        self,
+        life: Life,
+        rules: Rules,
+        settlement: Settlement,
+        handlings: Sequence[Handling],
+        retry_partitions: Sequence[Sequence[Partition]],
+        on_stopped: Callable[[Life], None],
+    ) -> None:
+        self.settlement = settlement
+        self.handlings = handlings
+        self.retry_partitions = retry_partitions
+        self.on_stopped = on_stopped
+        self.runs: list[Run] = []
+        self.unpublished: list[tuple[Handling, int]] = []
+        super().__init__(life, rules)
+
+    def run(self) -> Wait:
+        """Poll, handle, commit; sleep when there is nothing."""
+        life, rules = self.life, self.rules
+        pauses = life.gate is not None and life.gate.pauses
+        while not life.stopping:
+            if pauses:
+                yield from self.wait_for_intake()
+            if not self._poll():
+                yield from self._idle()
+                continue
+            if rules.batched:
+                yield from self._serve_batch()
+            for run in self.runs:
+                yield from self._handle_run(run)
+                if life.stopping and rules.commit != "before":
+                    break
+            self._finish_batch()
+
+    def _poll(self) -> bool:
+        """Takes up to `batch` records, of this worker's share of the partitions. Commits what is due first."""
+        life, rules = self.life, self.rules
+        if not life.open:
+            return False
+        now = self.sim._now
+        if life.commit_due <= now:
+            life.commit_by_itself(now)
+        ready, room, runs = life.ready, rules.batch, self.runs
+        while ready and room and len(runs) < life.share:
+            cursor = ready.popleft()
+            offset = cursor.position
+            end = cursor.position = min(len(cursor.records), offset + room)
+            deliveries = cursor.journey.deliveries
+            for event in cursor.records[offset:end]:
+                deliveries[event] += 1
+            if rules.commit == "before":
+                cursor.commit(end, now)
+            room -= end - offset
+            runs.append(Run(cursor, offset, end))
+        if not runs:
+            return False
+        life.active += 1
+        self.polled_at = now
+        rules.polls += 1
+        rules.polled += rules.batch - room
+        return True
+
+    def _idle(self) -> Wait:
+        life, interval = self.life, self.rules.spec.poll_interval
+        if interval > 0.0:
+            self.rules.empty_polls.add(self.sim._now)
+            yield from self.sleep(interval)
+        else:
+            life.idle.append(self)
+            yield from self._listen()
+
+    def _serve_batch(self) -> Wait:
+        """One service for the whole batch, drawn for its first event; what follows is done event by event at its end."""
+        now = self.busy_since = self.sim._now
+        for run in self.runs:
+            journey = run.cursor.journey
+            for event in run.cursor.records[run.offset : run.end]:
+                self.begin(journey, event)
+                if journey.started[event] != journey.started[event]:
+                    journey.started[event] = now
+        first = self.runs[0]
+        event, handling = first.cursor.records[first.offset], self.handlings[first.cursor.topic]
+        yield from self.work(handling.service(event, handling.journey.attempts[event]) * self.instance.slow)
+        self.rules.busy += self.sim._now - now
+        self.busy_since = NAN
+
+    def _handle_run(self, run: Run) -> Wait:
+        """The records of one partition in order, until one must be tried again in its place, or the instance stops."""
+        cursor, life, rules = run.cursor, self.life, self.rules
+        handling = self.handlings[cursor.topic]
+        started, records = cursor.journey.started, cursor.records
+        by_record = rules.commit == "record"
+        while run.offset < run.end:
+            event = records[run.offset]
+            if started[event] != started[event]:
+                started[event] = self.sim._now
+            self.begun = rules.batched
+            outcome = yield from self.handle(handling, event)
+            if outcome > SUPPRESSED and (outcome == RETURNED or self._must_wait(run, handling, event, outcome)):
+                return
+            if rules.defer_publishes and outcome == OK:
+                self.unpublished.append((handling, event))
+            run.offset += 1
+            if cursor.tenancy == run.tenancy:
+                cursor.handled = run.offset
+                if by_record:
+                    cursor.commit(run.offset, self.sim._now)
+            if life.stopping and rules.commit != "before":
+                return
+
+    def _must_wait(self, run: Run, handling: Handling, event: int, outcome: int) -> bool:
+        """A delivery failed. Whether the record must be tried again in its place; else it is finished here."""
+        cursor, rules, desk = run.cursor, self.rules, self.settlement
+        partition, seeks = cursor.partition, rules.through == "seek"
+        failed, waited = 1, 0.0
+        if seeks and run.is_ours():
+            failed, waited = cursor.failing + 1, cursor.waited
+        elif cursor.retry:
+            failed, waited = partition.failed[run.offset] + 1, partition.waited[run.offset]
+        retry_partition = self.retry_partitions[cursor.topic][partition.number]
+        if rules.gives_up(outcome, failed):
+            desk.give_up(handling, event, outcome, retry_partition)
+        else:
+            waited = desk.wait(handling, event, failed, waited)
+            if seeks:
+                self._block(run, event, failed, waited)
+                return True
+            desk.deliver_later(Again(retry_partition, cursor.journey, event, failed, waited), waited)
+        if seeks and run.is_ours():
+            cursor.failing, cursor.waited = 0, 0.0
+        return False
+
+    def _block(self, run: Run, event: int, failed: int, seconds: float) -> None:
+        """The partition stands still at this record; a former owner has no say in it."""
+        run.blocked = True
+        if not run.is_ours():
+            return
+        cursor = run.cursor
+        cursor.position = cursor.handled = run.offset
+        cursor.failing, cursor.waited = failed, seconds
+        if seconds > 0.0:
+            now = self.sim.now
+            cursor.journey.delays.add(event, now, now + seconds)
+            self.settlement.blocked.put(now + seconds, (cursor, run.tenancy))
+
+    def _finish_batch(self) -> None:
+        """Commits, publishes what waited for the commit, and gives the partitions back to the line."""
+        life, now, runs = self.life, self.sim._now, self.runs
+        if self.rules.commit in ("batch", "transaction"):
+            self._commit_batch(now)
+        for run in runs:
+            if run.is_ours():
+                cursor = run.cursor
+                if not run.blocked:
+                    cursor.rest()
+                elif not cursor.waited:
+                    life.ready.appendleft(cursor)
+        runs.clear()
+        self.polled_at = NAN
+        life.active -= 1
+        if not life.active:
+            life.idle_since = now
+            if not life.open:
+                self.on_stopped(life)
+
+    def _commit_batch(self, now: float) -> None:
+        """In a transaction the publishes appear with the commit, and not at all if a partition was lost meanwhile."""
+        ours = [run for run in self.runs if run.is_ours()]
+        if len(ours) == len(self.runs) or self.rules.commit == "batch":
+            for run in ours:
+                run.cursor.commit(run.offset, now)
+            for handling, event in self.unpublished:
+                handling.publish(event, now)
+        self.unpublished.clear()
+
+    def leave(self, now: float) -> None:
+        """The life ends: what was committed before it was handled is lost."""
+        super().leave(now)
+        if self.rules.commit == "before":
+            for run in self.runs:
+                journey = run.cursor.journey
+                for event in run.cursor.records[run.offset : run.end]:
+                    if journey.effect[event] != journey.effect[event]:
+                        journey.lose(event, now, CONSUMER)

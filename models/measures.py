@@ -1,0 +1,223 @@
+"""Metrics, series and tables of a run, from the columns that it wrote. The broker answers at once and never fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+from models.cohort import measure_events
+from models.lag import Lag, committed_level, dead_letter_level, finishes, lag_of, measure_lag, redriven, waiting_level
+from models.level import Level, mean_level, seconds_in, step_peak
+from models.message import Messages
+from models.partitions import PartitionRow, Partitions
+from models.record import (
+    FAILED,
+    OPEN,
+    REJECTED,
+    RUNNING,
+    DependencyRecord,
+    GroupRecord,
+    ProducerRecord,
+    Steps,
+    SystemRecord,
+)
+from models.recovery import measure_faults
+from models.sample import Sample
+from models.series import POINTS, Series, dependency_series, group_series, producer_series, slo_violation
+from models.sheet import Sheet, ratio
+from models.trace import trace_events
+from simulator.recorder import view
+from simulator.results import Columns, Measure, Measurement, Window
+
+VERDICTS = ("published", "unsent", "phantom", "failed", "unconfirmed", "waiting")
+LOSSES = ("lost", "expired", "discarded", "unpublished")
+"""Metrics of a group that count acknowledged events which did not do all that they were to do."""
+
+Seconds = tuple[float, float]
+
+
+@dataclass
+class Groups:
+    """What is made of the groups of a run, one after the other. `lags`: of those that a fault touches."""
+
+    measures: list[Measure] = field(default_factory=list)
+    series: Series = field(default_factory=dict)
+    partitions: list[PartitionRow] = field(default_factory=list)
+    lags: dict[str, Level] = field(default_factory=dict)
+
+
+def measure(record: SystemRecord) -> Measurement:
+    """Everything that is measured of a run. Event metrics are over the events produced in the measured window, whatever
+    becomes of them until the end; time metrics are over that window. The grid of the series has 600 intervals."""
+    times = np.linspace(0.0, record.duration, POINTS)
+    groups = _measure_groups(record, times)
+    series = groups.series
+    measures = [each for producer in record.producers for each in _measure_producer(producer, record.window)]
+    measures += [each for name in record.topics for each in _measure_topic(name, record, groups.partitions)]
+    measures += groups.measures
+    for producer in record.producers:
+        series |= producer_series(producer, times)
+    for dependency in record.dependencies:
+        measures += _measure_dependency(dependency, record)
+        series |= dependency_series(dependency, times)
+    measures += measure_faults(record, groups.lags)
+    measures += _measure_system(record, groups)
+    windows = [(fault.name, *window) for fault in record.faults for window in fault.windows]
+    rows = [[getattr(row, column.name) for column in fields(row)] for row in groups.partitions]
+    return Measurement(
+        metrics=tuple(measures),
+        times=times,
+        series=series,
+        windows=tuple(Window(*window) for window in windows),
+        tables={
+            "partitions": _table([column.name for column in fields(PartitionRow)], rows),
+            "faults": _table(["fault", "target", "start", "end"], windows),
+        },
+        events=trace_events(record.groups) if record.trace else None,
+    )
+
+
+def _measure_groups(record: SystemRecord, times: np.ndarray) -> Groups:
+    touched = {name for fault in record.faults for name in fault.affected}
+    found = Groups()
+    for group in record.groups:
+        sheet = Sheet(group.name)
+        measure_events(sheet, group, record.window, record.end)
+        lag = _measure_lags(sheet, group, found.partitions, record.window)
+        _measure_work(sheet, group, record.window)
+        found.measures += sheet.measures
+        found.series |= group_series(group, lag, times)
+        if group.name in touched:
+            found.lags[group.name] = lag.level
+    return found
+
+
+def _measure_lags(sheet: Sheet, group: GroupRecord, rows: list[PartitionRow], window: Seconds) -> Lag:
+    finish = [finishes(journey) for journey in group.journeys]
+    again = [redriven(journey) for journey in group.journeys]
+    rows += Partitions(group, finish, again).measure(sheet, *window)
+    if group.commits:
+        committed = committed_level(group)
+        sheet.value("lag_committed_mean", mean_level(committed.seconds(_whole(window))))
+        sheet.value("lag_committed_max", committed.peak(*window))
+        del committed
+    lag = lag_of(list(zip(group.journeys, finish, again, strict=True)))
+    del finish
+    measure_lag(sheet, lag, *window)
+    sheet.value("lag_waiting_max", waiting_level(group.journeys).peak(*window))
+    sheet.value("dead_letter_depth_max", dead_letter_level(group.journeys).peak(*window))
+    return lag
+
+
+def _measure_work(sheet: Sheet, group: GroupRecord, window: Seconds) -> None:
+    """What workers, instances and breakers did with their time."""
+    start, end = window
+    effects = [view(journey.effect) for journey in group.journeys]
+    done = sum(int(np.count_nonzero((times >= start) & (times <= end))) for times in effects)
+    sheet.rate("throughput", done, end - start)
+    if 0 < group.worker_time < np.inf:
+        sheet.value("utilization", group.busy / group.worker_time)
+        sheet.value("held", group.held / group.worker_time)
+    sheet.value("availability", _share_of_time(group.life, RUNNING, window))
+    sheet.value("breaker_open_fraction", _share_of_time(group.breakers, OPEN, window) if group.has_breaker else 0.0)
+    sheet.count("breaker_trips", _within(group.trips, window))
+    sheet.count("rebalances", _within(group.rebalances, window))
+
+
+def _measure_producer(producer: ProducerRecord, window: Seconds) -> list[Measure]:
+    sheet = Sheet(producer.name)
+    sheet.count("produced", _within(producer.produced, window))
+    for verdict in VERDICTS:
+        sheet.count(verdict, producer.verdicts.get(verdict, 0))
+    sheet.count("publish_retries", 0)
+    for ending in ("mean", "p50", "p95", "p99"):
+        sheet.value(f"publish_latency_{ending}", 0.0)
+    sheet.value("blocked_time", 0.0)
+    return sheet.measures
+
+
+def _measure_topic(name: str, record: SystemRecord, partitions: Sequence[PartitionRow]) -> list[Measure]:
+    """`size_max`: a log holds all that was appended, a queue what the group furthest behind had not finished."""
+    messages = record.topics[name]
+    first, stop = _numbers(messages, record.window)
+    sheet = Sheet(f"topics.{name}")
+    group = next((group for group in record.groups if name in group.topics), None)
+    stored, size = stop - first, stop
+    if group is not None:
+        records = [events for topic, events in group.partitions if group.topics[topic] == name]
+        stored = sum(int(np.count_nonzero((events >= first) & (events < stop))) for events in records)
+        size = max((row.lag_max for row in partitions if row.topic == name), default=0)
+        if group.commits:
+            size = sum(int(np.count_nonzero(events < stop)) for events in records)
+    sheet.count("stored", stored)
+    for metric in ("lost", "expired", "rejected"):
+        sheet.count(metric, 0)
+    sheet.value("size_max", size)
+    sheet.value("available_fraction", 1.0)
+    return sheet.measures
+
+
+def _measure_dependency(dependency: DependencyRecord, record: SystemRecord) -> list[Measure]:
+    """Over the calls that began in the measured window. A call that is refused has no latency."""
+    start, end = record.window
+    called = (dependency.begin >= start) & (dependency.begin <= end)
+    begin, finish, outcome = dependency.begin[called], dependency.end[called], dependency.outcome[called]
+    served, finished = outcome != REJECTED, ~np.isnan(finish)
+    sheet = Sheet(dependency.name)
+    sheet.count("calls", len(begin))
+    sheet.count("errors", int(np.count_nonzero(outcome == FAILED)))
+    sheet.count("rejected", int(np.count_nonzero(outcome == REJECTED)))
+    sheet.count("wasted", int(np.count_nonzero(dependency.wasted[called])))
+    if dependency.concurrency < np.inf:
+        sheet.value("utilization", dependency.busy_seconds / (dependency.concurrency * (end - start)))
+    sheet.value("busy_mean", dependency.busy_seconds / (end - start))
+    latency = Sample([(finish - begin)[served & finished]], [record.end - begin[served & ~finished]])
+    sheet.times("latency", latency, "mean", "p99")
+    sheet.value("queue_max", step_peak(dependency.queue, start, end))
+    return sheet.measures
+
+
+def _measure_system(record: SystemRecord, groups: Groups) -> list[Measure]:
+    """Over pairs of an event produced in the measured window and a group that it is for: all are acknowledged."""
+
+    def total(*metrics: str) -> float:
+        return sum(each.value for each in groups.measures if each.metric in metrics)
+
+    spans = [_numbers(journey.messages, record.window) for group in record.groups for journey in group.journeys]
+    pairs = sum(stop - first for first, stop in spans)
+    sheet = Sheet("system")
+    sheet.share("loss_rate", total(*LOSSES), pairs)
+    sheet.share("dead_letter_rate", total("dead_lettered"), pairs)
+    sheet.share("phantom_rate", 0, pairs)
+    sheet.rate("duplicate_rate", total("duplicate_effects"), pairs)
+    if record.slos:
+        measured = np.linspace(0.0, record.duration, POINTS) >= record.warmup
+        sheet.value("slo_violation", slo_violation(record.slos, groups.series, measured))
+    return sheet.measures
+
+
+def _numbers(messages: Messages, window: Seconds) -> tuple[int, int]:
+    """The first number of the events produced in `window`, and the first after them."""
+    produced = view(messages.produced)
+    return int(produced.searchsorted(window[0], side="left")), int(produced.searchsorted(window[1], side="right"))
+
+
+def _within(times: np.ndarray, window: Seconds) -> int:
+    return int(np.count_nonzero((times >= window[0]) & (times <= window[1])))
+
+
+def _share_of_time(steps: Sequence[Steps], value: int, window: Seconds) -> float:
+    """The share of all time in which they had `value`."""
+    start, end = window
+    return ratio(sum(seconds_in(each, value, start, end) for each in steps), len(steps) * (end - start))
+
+
+def _whole(window: Seconds) -> tuple[np.ndarray, np.ndarray]:
+    return np.array([window[0]]), np.array([window[1]])
+
+
+def _table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> Columns:
+    listed = list(rows)
+    return {name: [row[place] for row in listed] for place, name in enumerate(names)}

@@ -1,0 +1,59 @@
+"""Every metric that a run measures, with its unit: "s", "1" (a number), "count", "share" or "1/s"."""
+
+from __future__ import annotations
+
+_WORDS = {"seconds": "s", "numbers": "1", "counts": "count", "shares": "share", "rates": "1/s"}
+
+
+def _metrics(**listed: str) -> dict[str, str]:
+    return {name: _WORDS[word] for word, names in listed.items() for entry in names.split() for name in _each(entry)}
+
+
+def _each(entry: str) -> list[str]:
+    stem, _, endings = entry.partition("{")
+    return [stem + ending for ending in endings.rstrip("}").split(",")]
+
+
+METRICS: dict[str, dict[str, str]] = {
+    "producers": _metrics(
+        counts="produced published unsent phantom failed unconfirmed waiting publish_retries",
+        seconds="publish_latency_{mean,p50,p95,p99} blocked_time",
+    ),
+    "topics": _metrics(counts="stored lost expired rejected size_max", shares="available_fraction"),
+    "consumers": _metrics(
+        counts="""delivered processed effects duplicate_effects redelivered suppressed dead_lettered dead_letter_moves
+            dead_letter_depth_max redriven saved discarded expired lost unpublished out_of_order short_circuited backlog
+            in_flight empty_polls lag_{mean,p99,max} lag_waiting_max lag_committed_{mean,max} lag_partition_max
+            breaker_trips rebalances""",
+        rates="throughput",
+        shares="""duplicate_rate error_rate dead_letter_rate unfinished_share utilization held availability served
+            breaker_open_fraction""",
+        numbers="attempts_mean amplification batch_size_mean",
+        seconds="""wait_{mean,p50,p95,p99} latency_{mean,sd,p50,p95,p99,p999} end_to_end_{mean,p99}
+            lag_seconds_{mean,p99,max}""",
+    ),
+    "dependencies": _metrics(
+        counts="calls errors rejected wasted queue_max",
+        shares="utilization",
+        numbers="busy_mean",
+        seconds="latency_{mean,p99}",
+    ),
+    "faults": _metrics(
+        counts="occurrences peak_lag",
+        seconds="downtime time_to_detect recovery_time",
+        shares="recovered_share",
+    ),
+    "sagas": _metrics(counts="started completed compensated stuck inconsistent", seconds="duration_{mean,p99}"),
+    "aggregates": _metrics(counts="rebuilds", seconds="replay_time_mean staleness_{mean,p99}"),
+    "paths": _metrics(shares="availability"),
+    "system": _metrics(shares="loss_rate dead_letter_rate phantom_rate duplicate_rate slo_violation", numbers="cost"),
+}
+"""Unit of each metric by the kind of component that has it; `system` is a component by itself."""
+
+TIMES = frozenset(name for metrics in METRICS.values() for name, unit in metrics.items() if unit == "s")
+"""The metrics that are measured in seconds."""
+
+
+def metrics_of(component: str) -> dict[str, str]:
+    """Units of the metrics of a component, by its path (`consumers.payment`); {} for no kind of component."""
+    return METRICS.get(component.partition(".")[0], {})

@@ -1,0 +1,55 @@
+"""Where events come from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.arrivals import Arrivals
+from models.backoff import Delays
+from models.keys import Keys
+from models.later import later
+from models.scalars import PROFILE_TABLE, TABLE, UNLIMITED, Count, Flag, Name
+from simulator.spec import Spec
+from simulator.units import Duration, Fraction, PositiveDuration
+
+Acks = Literal["none", "leader", "all"]
+
+
+class PublishRetry(Delays):
+    """When a publish that was not acknowledged is sent again: until `delivery_timeout`, or `max_attempts` sends."""
+
+    max_attempts: Annotated[Count | None, UNLIMITED] = None
+    max_elapsed: PositiveDuration | None = None
+
+
+class Outbox(Spec):
+    """Events stored with the effect and published by a relay that looks every `poll` seconds."""
+
+    poll: PositiveDuration
+
+
+class Producer(Spec):
+    """`[producers.NAME]`: None stands for the default of the broker's profile; `poison` is a share of its events.
+
+    In a resolved scenario None in `buffer` is unlimited, in `retry`, `delivery_timeout` and `max_block` none.
+    """
+
+    topic: Name
+    arrivals: Arrivals
+    keys: Annotated[Keys | None, TABLE] = None
+    instances: Count = 1
+    acks: Acks | None = None
+    request_timeout: PositiveDuration | None = None
+    delivery_timeout: PositiveDuration | None = None
+    retry: Annotated[PublishRetry | None, PROFILE_TABLE] = None
+    buffer: Annotated[Count | None, UNLIMITED] = None
+    overflow: Literal["block", "drop"] | None = None
+    max_block: Duration | None = None
+    linger: Duration = Field(0.0, json_schema_extra=later())
+    batch: Count = 1
+    idempotent: Flag | None = None
+    max_in_flight: Count = 5
+    outbox: Annotated[Outbox | None, TABLE] = Field(None, json_schema_extra=later())
+    poison: Fraction = 0.0

@@ -1,0 +1,188 @@
+"""Producers at work: open ones follow their arrivals whatever happens, closed ones wait for what they sent."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import simpy
+
+from models.arrival_times import ArrivalClock
+from models.arrivals import ClosedArrivals
+from models.channel import Channel
+from models.keys import partitions_of
+from models.message import NONE
+from models.producer import Producer
+from simulator.recorder import BLOCK
+from simulator.simulation import ARRIVAL, Alarm, Simulation, priority
+from simulator.streams import name_key
+
+Process = Generator[simpy.Event, Any, None]
+
+
+class Producing:
+    """One `[producers.NAME]` of one replication. What all kinds share: key, partition and poison of the k-th event.
+
+    `events`: how many it has produced. `poison_rate`: the share of events that are poison now.
+    """
+
+    def __init__(self, sim: Simulation, name: str, spec: Producer, channel: Channel, place: int) -> None:
+        self.sim = sim
+        self.name = name
+        self.spec = spec
+        self.channel = channel
+        self.messages = channel.messages
+        self.place = place
+        self.key = name_key(name)
+        self.root = self.messages.add_producer(name, self.key)
+        self.events = 0
+        self.poison_rate = spec.poison
+        self.alarm = Alarm(sim, priority(ARRIVAL, place))
+        self._keys = sim.stream(f"{name}/keys")
+        self._poison = sim.stream(f"{name}/poison")
+        self._spread = sim.stream(f"topics.{channel.name}/partition")
+        self._partitions: list[int] = []
+        self._block_keys: list[int] = []
+        self._block_from = 0
+
+    def _draw_block(self) -> None:
+        """Keys and partitions of the next block of events."""
+        first = self._block_from = self.events
+        count = len(self.channel.partitions)
+        if self.spec.keys is not None:
+            keys = self.spec.keys.numbers(self._keys.block(self.key, first, BLOCK))
+            self._block_keys = keys.tolist()
+            self._partitions = partitions_of(keys, count).tolist()
+        else:
+            luck = self._spread.block(self.key, first, BLOCK)
+            self._partitions = (luck * count).astype(np.int64).tolist()
+
+    def produce(self) -> int:
+        """The next event arrives and is stored. Returns its number."""
+        k = self.events
+        place = k - self._block_from
+        if place >= len(self._partitions):
+            self._draw_block()
+            place = 0
+        self.events = k + 1
+        messages, now = self.messages, self.sim._now
+        if messages.single:
+            event = k
+            if event >= messages.capacity:
+                messages.make_room()
+            messages.produced.append(now)
+            if self._block_keys:
+                messages.key.append(self._block_keys[place])
+        else:
+            key = self._block_keys[place] if self._block_keys else NONE
+            event = messages.add(now, key, now, NONE, NONE)
+            messages.root[event], messages.k[event] = self.root, k
+        if self.poison_rate and self._poison.uniform(messages.identity(event)) < self.poison_rate:
+            messages.poisoned.add(event)
+        channel = self.channel
+        if channel.queues:
+            for queue in channel.queues:
+                queue.append(event)
+        else:
+            channel.partitions[self._partitions[place]].append(event)
+        return event
+
+    def _produce_arrival(self) -> None:
+        for _ in range(self.spec.arrivals.size):
+            self.produce()
+
+
+class OpenProducing(Producing):
+    """A producer whose arrivals do not wait for anything."""
+
+    def __init__(self, sim: Simulation, name: str, spec: Producer, channel: Channel, place: int) -> None:
+        super().__init__(sim, name, spec, channel, place)
+        assert not isinstance(spec.arrivals, ClosedArrivals)
+        self.clock = ArrivalClock(spec.arrivals, sim.stream, name)
+        self.arrived = 0
+        self.process = sim.process(self.run())
+
+    def run(self) -> Process:
+        """Arrival by arrival, a block of times at once; a surge interrupts it, and the times are taken anew."""
+        size = self.spec.arrivals.size
+        while True:
+            try:
+                times = self.clock.next_block()
+                if not times:
+                    yield self.sim.event()
+                for time in times:
+                    yield self.alarm.at(time)
+                    self.arrived += 1
+                    if size == 1:
+                        self.produce()
+                    else:
+                        self.sim.hold()
+                        self._produce_arrival()
+            except simpy.Interrupt:
+                self.alarm = Alarm(self.sim, self.alarm.order)
+
+    def set_factor(self, factor: float) -> None:
+        """From now on arrivals come `factor` times as fast."""
+        self.clock.set_factor(self.sim.now, factor, self.arrived)
+        self.process.interrupt()
+
+    def end(self) -> None:
+        """No arrivals any more."""
+        self.set_factor(0.0)
+
+
+class ClosedProducing(Producing):
+    """Clients that each think, send, and wait until every group has settled what they sent."""
+
+    def __init__(self, sim: Simulation, name: str, spec: Producer, channel: Channel, place: int) -> None:
+        super().__init__(sim, name, spec, channel, place)
+        assert isinstance(spec.arrivals, ClosedArrivals)
+        self.arrivals = spec.arrivals
+        self.groups = 0
+        self.open = True
+        self._think = sim.stream(f"{name}/think")
+        self._waiting: dict[int, list[Any]] = {}
+        for client in range(self.arrivals.clients):
+            sim.process(self.run(client))
+
+    def run(self, client: int) -> Process:
+        """The life of one client. Its n-th thought is drawn by (client, n)."""
+        arrivals, sim = self.arrivals, self.sim
+        alarm = Alarm(sim, priority(ARRIVAL, self.place))
+        begin, turn = arrivals.start, 0
+        while True:
+            thought = arrivals.think.ppf(self._think.uniform(client, turn))
+            yield alarm.at(max(begin, sim.now) + thought)
+            turn += 1
+            if not self._may_send():
+                return
+            bell = Alarm(sim, priority(ARRIVAL, self.place))
+            pending = [arrivals.size * self.groups, bell]
+            if arrivals.size > 1:
+                sim.hold()
+            for _ in range(arrivals.size):
+                self._waiting[self.produce()] = pending
+            if pending[0]:
+                yield bell.wait()
+
+    def _may_send(self) -> bool:
+        arrivals = self.arrivals
+        if arrivals.stop is not None and self.sim.now > arrivals.stop:
+            return False
+        if arrivals.limit is not None and self.events >= arrivals.limit * arrivals.size:
+            return False
+        return self.open
+
+    def settled(self, event: int) -> None:
+        """A group has settled an event, in whatever way."""
+        pending = self._waiting.get(event)
+        if pending is None:
+            return
+        pending[0] -= 1
+        if pending[0] == 0:
+            pending[1].ring()
+
+    def end(self) -> None:
+        """No arrivals any more."""
+        self.open = False

@@ -1,0 +1,89 @@
+"""A queue as RabbitMQ keeps it: ready messages in order, pushed to the consumers that have room, back in place if returned."""
+
+from __future__ import annotations
+
+from collections import deque
+from heapq import heappop, heappush
+from typing import Protocol
+
+from models.journey import Journey
+from simulator.recorder import Trail
+
+
+class Taker(Protocol):
+    """A consumer to whom messages are pushed."""
+
+    def has_room(self) -> bool:
+        """Whether it may hold one more unacknowledged message."""
+
+    def hand(self, queue: Queue, place: int, event: int) -> None:
+        """Takes a copy."""
+
+
+class Queue:
+    """One group's queue on a topic.
+
+    A copy is known by its place: `ready` holds (place, event) in order, `returned` those that came back, which always
+    stand before what was never handed out. `handed` counts how often a copy that came back, or was put in again, has been
+    handed out; `waited` is its last delay (s). `places` counts the copies ever appended, `again` those beyond an event's first.
+    `settled`: acknowledgements, written only for a trace.
+    """
+
+    def __init__(self, journey: Journey, topic: int, single_active: bool) -> None:
+        self.journey = journey
+        self.topic = topic
+        self.single_active = single_active
+        self.ready: deque[tuple[int, int]] = deque()
+        self.returned: list[tuple[int, int]] = []
+        self.handed: dict[int, int] = {}
+        self.waited: dict[int, float] = {}
+        self.takers: deque[Taker] = deque()
+        self.places = self.again = 0
+        self.settled = Trail(event="i", time="d")
+
+    def append(self, event: int) -> None:
+        """A new message at the tail."""
+        place = self.places
+        self.places = place + 1
+        self.ready.append((place, event))
+        if self.takers:
+            self.push()
+
+    def append_again(self, event: int, handed: int = 0, waited: float = 0.0) -> None:
+        """A further copy at the tail, of a message that has been handed out `handed` times before."""
+        self.again += 1
+        if handed:
+            self.handed[self.places], self.waited[self.places] = handed, waited
+        self.append(event)
+
+    def put_back(self, place: int, event: int) -> None:
+        """Returns a copy to its place."""
+        heappush(self.returned, (place, event))
+        if self.takers:
+            self.push()
+
+    def push(self) -> None:
+        """Hands ready messages to consumers with room, one each in turn (with a single active one: all to the first)."""
+        takers = self.takers
+        while takers and (self.returned or self.ready):
+            taker = takers[0]
+            if not taker.has_room():
+                if self.single_active:
+                    return
+                takers.popleft()
+                continue
+            place, event = heappop(self.returned) if self.returned else self.ready.popleft()
+            if not self.single_active:
+                takers.rotate(-1)
+            taker.hand(self, place, event)
+
+    def join(self, taker: Taker) -> None:
+        """A consumer has come, or has room again: it stands at the end of the line."""
+        if taker not in self.takers:
+            self.takers.append(taker)
+        self.push()
+
+    def leave(self, taker: Taker) -> None:
+        """A consumer has gone."""
+        if taker in self.takers:
+            self.takers.remove(taker)

@@ -1,0 +1,98 @@
+"""A worker that is fed by a queue: takes what was pushed to its instance, handles it, acknowledges or returns it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from models.handling import Handling
+from models.instance import Life
+from models.journey import CONSUMER
+from models.outcome import RETURNED, SUPPRESSED
+from models.queue import Queue
+from models.rules import Rules
+from models.settlement import Again, Settlement
+from models.worker import Wait, Worker
+
+
+class QueueWorker(Worker):
+    """`in_hand`: the event that it handles."""
+
+    def __init__(
+        self,
+        life: Life,
+        rules: Rules,
+        settlement: Settlement,
+        handlings: Sequence[Handling],
+        queues: Sequence[Queue],
+        on_stopped: Callable[[Life], None],
+    ) -> None:
+        self.settlement = settlement
+        self.handlings = handlings
+        self.queues = queues
+        self.on_stopped = on_stopped
+        self.in_hand: tuple[Handling, int] | None = None
+        super().__init__(life, rules)
+
+    def run(self) -> Wait:
+        """Take, handle, settle; sleep when there is nothing."""
+        life, rules, buffer = self.life, self.rules, self.life.buffer
+        pauses = life.gate is not None and life.gate.pauses
+        while not life.stopping or (rules.acknowledge_first and buffer):
+            if pauses:
+                yield from self.wait_for_intake()
+            if not buffer or not (life.open or life.stopping):
+                life.idle.append(self)
+                yield from self._listen()
+                continue
+            tag, queue, place, event = buffer.popleft()
+            handling = self.handlings[queue.topic]
+            self.in_hand = handling, event
+            life.active += 1
+            started = queue.journey.started
+            if started[event] != started[event]:
+                started[event] = self.sim._now
+            outcome = yield from self.handle(handling, event)
+            self.in_hand = None
+            self._settle(tag, queue, place, handling, event, outcome)
+            life.active -= 1
+            if not life.active and not life.open:
+                self.on_stopped(life)
+
+    def _settle(self, tag: int, queue: Queue, place: int, handling: Handling, event: int, outcome: int) -> None:
+        life = self.life
+        if self.rules.acknowledge_first:
+            if outcome > SUPPRESSED:
+                self._failed(queue, None, handling, event, outcome, queue.handed.pop(place, 0) + 1, 0.0)
+            return
+        if outcome == RETURNED or life.unacked.pop(tag, None) is None:
+            return
+        if self.sim.trace:
+            queue.settled.add(event, self.sim._now)
+        handed = queue.handed.pop(place, 0) + 1 if queue.handed else 1
+        if outcome > SUPPRESSED:
+            waited = queue.waited.pop(place, 0.0)
+            self._failed(queue, place, handling, event, outcome, handed, waited)
+        if len(life.unacked) + 1 >= life.prefetch and life.member:
+            for other in self.queues:
+                other.join(life)
+
+    def _failed(
+        self, queue: Queue, place: int | None, handling: Handling, event: int, outcome: int, handed: int, waited: float
+    ) -> None:
+        """Another delivery, or none; a copy that was acknowledged first (no place) can only be published again."""
+        rules, desk = self.rules, self.settlement
+        requeues = rules.through == "requeue"
+        if rules.gives_up(outcome, handed) or (requeues and place is None):
+            desk.give_up(handling, event, outcome, queue)
+            return
+        seconds = desk.wait(handling, event, handed, waited)
+        again = Again(queue, queue.journey, event, handed, seconds, place if requeues else None)
+        desk.deliver_later(again, seconds)
+
+    def leave(self, now: float) -> None:
+        """The life ends: what was acknowledged before it was handled is lost."""
+        super().leave(now)
+        if self.rules.acknowledge_first and self.in_hand is not None:
+            handling, event = self.in_hand
+            if handling.journey.effect[event] != handling.journey.effect[event]:
+                handling.journey.lose(event, now, CONSUMER)

@@ -1,0 +1,122 @@
+"""What a run leaves to be measured: plain data, without the processes that wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from models.journey import Journey
+from models.message import Messages
+from models.slos import Slo
+
+DOWN, STARTING, PAUSED, RUNNING = range(4)
+"""Of an instance."""
+
+CLOSED, OPEN, HALF_OPEN = range(3)
+"""Of a breaker."""
+
+STATES = ("processed", "backlog", "in_flight", "dead_lettered", "discarded", "expired", "lost")
+PROCESSED, BACKLOG, IN_FLIGHT, DEAD_LETTERED, DISCARDED, EXPIRED, LOST = range(7)
+"""Of an event in a group at the end, as the books have it."""
+
+ANSWERED, FAILED, REJECTED = range(3)
+"""Outcome of a call to a dependency."""
+
+Steps = tuple[np.ndarray, np.ndarray]
+"""A step function: times (s) in order and the value from each of them on; 0 before the first."""
+
+Commits = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Of a partition: times at which its records were appended, times of commits, the offsets that these committed."""
+
+
+@dataclass(kw_only=True)
+class GroupRecord:
+    """One consumer group.
+
+    By topic, in one order: `topics`, `journeys`, `states` (final state of each event, int8) and, for a trace, `settled`
+    (time of each event). `partitions`: for each partition of each topic, or each queue, the place of its topic and its
+    event numbers in the order in which they were appended, later copies included. `commits`: by partition, none in a
+    queue. `unserved`: (place in `partitions`, start, end) where no running instance had that partition. `life` is by
+    instance; `trips` and `rebalances` are times. `busy`, `held` and `worker_time`: worker-seconds in the measured
+    window, worker_time infinite where workers are unlimited. `batch_sizes`: polls that brought records, and records.
+    """
+
+    name: str
+    topics: list[str]
+    journeys: list[Journey]
+    states: list[np.ndarray]
+    partitions: list[tuple[int, np.ndarray]]
+    commits: list[Commits]
+    life: list[Steps]
+    unserved: list[tuple[int, float, float]]
+    breakers: list[Steps]
+    trips: np.ndarray
+    rebalances: np.ndarray
+    busy: float
+    held: float
+    worker_time: float
+    batch_sizes: tuple[int, int]
+    empty_polls: int
+    has_breaker: bool
+    has_dependencies: bool
+    publishes: bool
+    settled: list[np.ndarray] | None = None
+
+
+@dataclass(kw_only=True)
+class ProducerRecord:
+    """One producer: times at which its events were produced, and how many of the measured ones have each verdict."""
+
+    name: str
+    topic: str
+    produced: np.ndarray
+    verdicts: dict[str, int]
+
+
+@dataclass(kw_only=True)
+class DependencyRecord:
+    """One dependency. By call: `begin`, `end` (nan: not finished), `outcome` and whether its work was `wasted`."""
+
+    name: str
+    concurrency: float
+    begin: np.ndarray
+    end: np.ndarray
+    outcome: np.ndarray
+    wasted: np.ndarray
+    busy_seconds: float
+    queue: Steps
+    busy: Steps
+
+
+@dataclass(kw_only=True)
+class FaultRecord:
+    """One fault: (target, start, end) of what happened, the groups it touches, and when these count as recovered."""
+
+    name: str
+    targets: list[str]
+    windows: list[tuple[str, float, float]]
+    affected: list[str]
+    hold: float
+    normal: float | None
+
+
+@dataclass(kw_only=True)
+class SystemRecord:
+    """A whole run. Seconds: measured from `warmup` to `duration`, it went on until `end`, later where it drained."""
+
+    duration: float
+    warmup: float
+    end: float
+    producers: list[ProducerRecord]
+    topics: dict[str, Messages]
+    groups: list[GroupRecord]
+    dependencies: list[DependencyRecord]
+    faults: list[FaultRecord]
+    slos: Sequence[Slo] = ()
+    trace: bool = False
+    window: tuple[float, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.window = self.warmup, self.duration

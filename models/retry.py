@@ -1,0 +1,73 @@
+"""Trying again: `retry` inside one delivery, which holds its worker, and `redelivery` by the broker."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from models.backoff import Delays
+from simulator.spec import Spec
+from simulator.units import Duration, Fraction
+
+Through = Literal["requeue", "retry_topic", "lease", "seek"]
+
+
+class RatioBudget(Spec):
+    """A bucket that starts full at `burst`, gains `ratio` per first try and `minimum_per_second`; a retry takes 1."""
+
+    ratio: Fraction
+    burst: float = Field(10.0, gt=0.0, strict=True)
+    minimum_per_second: float = Field(0.0, ge=0.0, strict=True)
+
+
+class TokenBudget(Spec):
+    """A bucket of `tokens`: a retry takes `cost`, `timeout_cost` after a timeout; a success gives `refund` (AWS)."""
+
+    tokens: float = Field(gt=0.0, strict=True)
+    cost: float = Field(gt=0.0, strict=True)
+    refund: float = Field(ge=0.0, strict=True)
+    timeout_cost: float = Field(gt=0.0, strict=True)
+
+
+class Retry(Delays):
+    """Attempts within one delivery: `max_attempts` with the first, none begun later than `max_elapsed` after it."""
+
+    max_attempts: int = Field(3, ge=1, strict=True)
+    max_elapsed: Duration | None = None
+    budget: RatioBudget | TokenBudget | None = Field(None, json_schema_extra={"later": True})
+    scope: Literal["instance", "group"] = "instance"
+
+    def permits(self, failed: int, elapsed: float) -> bool:
+        """Whether another attempt may follow `failed` ones.
+
+        `elapsed` is the seconds from the start of the first attempt to the start of that other one, its delay included.
+        """
+        return failed < self.max_attempts and (self.max_elapsed is None or elapsed <= self.max_elapsed)
+
+
+class Redelivery(Delays):
+    """Deliveries by the broker: at most `max_deliveries` with the first (0: for ever), with a delay where one is given.
+
+    A field that is not given (None) is the profile's, the delay fields as one: where one of them is given the rest have
+    the defaults of `Delays`, where none is, there is no delay of its own.
+    """
+
+    max_deliveries: int | None = Field(None, ge=0, strict=True)
+    immediate: int | None = Field(None, ge=0, strict=True, json_schema_extra={"default": 0})
+    through: Through | None = None
+
+    @property
+    def delayed(self) -> bool:
+        """Whether any delay field is given."""
+        return any(getattr(self, name) is not None for name in Delays.model_fields)
+
+    def wait(self, failed: int, luck: float, previous: float = 0.0) -> float:
+        """Seconds to wait after the `failed`-th failed delivery (1 = the first).
+
+        `immediate` deliveries without delay precede each delayed one, which are counted by themselves: 5 immediate and
+        3 delayed rounds are the 24 deliveries of NServiceBus. `luck` and `previous` as for `delay`; `previous` is the
+        last wait that was not an immediate one.
+        """
+        delayed, place = divmod(failed - 1, (self.immediate or 0) + 1)
+        if not self.delayed or place < (self.immediate or 0):
+            return 0.0
+        return self.delay(delayed + 1, luck, previous)

@@ -1,0 +1,52 @@
+"""Plain values of a scenario: strict, so that `"4"`, `4.0` and `true` are not taken for the number 4."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, Strict
+from pydantic_core import PydanticCustomError
+
+LARGEST = 2**53  # whole numbers up to here are exact as floats too
+NAME_PATTERN = r"^\w[\w.-]*$"
+
+Whole = Annotated[int, Strict(), Field(ge=0, le=LARGEST)]
+Count = Annotated[int, Strict(), Field(ge=1, le=LARGEST)]
+Number = Annotated[float, Strict()]
+Rate = Annotated[float, Strict(), Field(ge=0)]
+Factor = Annotated[float, Strict(), Field(gt=0)]
+Flag = Annotated[bool, Strict()]
+
+
+def _unicode(value: str) -> str:
+    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise PydanticCustomError("surrogate", "must be Unicode")
+    return value
+
+
+Text = Annotated[str, Strict(), AfterValidator(_unicode)]
+Name = Annotated[str, Strict(), Field(pattern=NAME_PATTERN, max_length=200)]
+
+
+def _unlimited(value: Any) -> Any:
+    return None if value == "unlimited" else value
+
+
+def _optional_table(value: Any) -> Any:
+    return None if value == "none" else _table(value)
+
+
+def _table(value: Any) -> Any:
+    if isinstance(value, str):
+        raise PydanticCustomError("preset", "must be a table (presets are not supported yet)")
+    return value
+
+
+UNLIMITED = BeforeValidator(_unlimited)
+"""Marks a field whose None is spelt `"unlimited"` in a scenario."""
+
+TABLE = BeforeValidator(_optional_table)
+"""Marks an optional table: `"none"` is None, and the name of a preset is refused."""
+
+PROFILE_TABLE = BeforeValidator(_table)
+"""Marks a table that comes from the profile where it is not given."""

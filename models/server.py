@@ -1,0 +1,194 @@
+"""A dependency at work: finite capacity in front of a line, callers that may have gone, and faults on top."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from models.dependency import Dependency
+from models.outcome import ERROR, OK, PENDING, REFUSED
+from simulator.recorder import NAN, Trail
+from simulator.simulation import COMPLETION, Alarm, Simulation, priority
+
+ENDED_OK, ENDED_ERROR, ENDED_REJECTED = range(3)
+
+
+class Work(Protocol):
+    """What a group does with the events of a topic, as far as a server must know it."""
+
+    def apply(self, event: int) -> int:
+        """The effect happens now. Returns OK, or SUPPRESSED where another attempt had it first."""
+
+
+class Call:
+    """One call for an event: what it takes, whether success is the effect, and who waits for the answer."""
+
+    __slots__ = ("answer", "begun", "error_luck", "event", "last", "latency", "outcome", "row", "work")
+
+    def __init__(self, work: Work, event: int, last: bool, latency: float, error_luck: float) -> None:
+        self.work = work
+        self.event = event
+        self.last = last
+        self.latency = latency
+        self.error_luck = error_luck
+        self.answer: Callable[[], object] | None = None
+        self.outcome = PENDING
+        self.begun = NAN
+        self.row = -1
+
+    def end(self, outcome: int) -> None:
+        """The caller learns the outcome, if it still waits."""
+        if self.outcome == PENDING:
+            self.outcome = outcome
+            if self.answer is not None:
+                self.answer()
+
+    def abandon(self, outcome: int) -> None:
+        """The caller stops waiting; the call goes on where it is."""
+        self.outcome = outcome
+        self.answer = None
+
+
+class Server:
+    """A dependency of one replication.
+
+    Recorded: `calls` (begin, end: NaN while it goes on, outcome, wasted: its caller had gone when it ended), `busy` and
+    `queued` (time, number) after each change; `busy_seconds`, the time in service of calls that have ended.
+    """
+
+    def __init__(self, sim: Simulation, name: str, spec: Dependency, place: int) -> None:
+        self.sim = sim
+        self.name = name
+        self.spec = spec
+        self.concurrency = float("inf") if spec.concurrency is None else spec.concurrency
+        self.queue_limit = float("inf") if spec.queue_limit is None else spec.queue_limit
+        self.order = priority(COMPLETION, place)
+        self.in_service: dict[Call, Alarm] = {}
+        self.line: deque[Call] = deque()
+        self.down = 0
+        self.silent = 0
+        self.slow = 1.0
+        self.error_rate = spec.error_rate
+        self.unanswered: list[Call] = []
+        self.tokens = float(spec.limit.burst) if spec.limit else 0.0
+        self.tokens_at = 0.0
+        self.calls = Trail(begin="d", end="d", outcome="b", wasted="b")
+        self.busy = Trail(time="d", number="i")
+        self.queued = Trail(time="d", number="i")
+        self.busy_seconds = 0.0
+
+    def call(self, call: Call) -> Call:
+        """A call arrives. If it is refused its outcome is set at once; else `call.answer` is called when it ends."""
+        now = self.sim._now
+        call.row = len(self.calls)
+        self.calls.add(now, NAN, ENDED_OK, 0)
+        if self.silent:
+            self.unanswered.append(call)
+        elif self.down or self._throttled(now) or (
+            len(self.in_service) >= self.concurrency and len(self.line) >= self.queue_limit
+        ):
+            self._close(call, ENDED_REJECTED)
+            call.outcome = REFUSED
+        elif len(self.in_service) < self.concurrency:
+            self._serve(call)
+        else:
+            self.line.append(call)
+            self.queued.add(now, len(self.line))
+        return call
+
+    def _throttled(self, now: float) -> bool:
+        limit = self.spec.limit
+        if limit is None:
+            return False
+        self.tokens = min(float(limit.burst), self.tokens + (now - self.tokens_at) * limit.rate)
+        self.tokens_at = now
+        if self.tokens < 1.0:
+            return True
+        self.tokens -= 1.0
+        return False
+
+    def _serve(self, call: Call) -> None:
+        now = self.sim._now
+        seconds = call.latency * self.slow
+        if self.spec.load_factor:
+            seconds *= 1.0 + self.spec.load_factor * len(self.in_service)
+        call.begun = now
+        alarm = Alarm(self.sim, self.order).at(now + seconds)
+        alarm.callbacks = [lambda _: self._finish(call)]
+        self.in_service[call] = alarm
+        self.busy.add(now, len(self.in_service))
+
+    def _finish(self, call: Call) -> None:
+        """The server has done its work: the effect happens, whether or not anybody waits for it."""
+        now = self.sim._now
+        del self.in_service[call]
+        self.busy_seconds += now - call.begun
+        if self.line:
+            self._serve(self.line.popleft())
+            self.queued.add(now, len(self.line))
+        else:
+            self.busy.add(now, len(self.in_service))
+        failed = call.error_luck < self.error_rate
+        outcome = ERROR if failed else call.work.apply(call.event) if call.last else OK
+        self._close(call, ENDED_ERROR if failed else ENDED_OK)
+        if self.silent:
+            self.unanswered.append(call)
+        else:
+            call.end(outcome)
+
+    def _close(self, call: Call, ended: int) -> None:
+        columns = self.calls.columns
+        columns["end"][call.row] = self.sim._now
+        columns["outcome"][call.row] = ended
+        columns["wasted"][call.row] = int(call.outcome != PENDING)
+
+    def busy_until(self, now: float) -> float:
+        """Seconds of service given so far, calls under way included."""
+        return self.busy_seconds + sum(now - call.begun for call in self.in_service)
+
+    def unreachable(self) -> None:
+        """An outage begins: whoever waits loses the connection, but the server finishes what it has."""
+        self.down += 1
+        if self.down == 1:
+            self._hang_up([*self.in_service, *self.line])
+
+    def reachable(self) -> None:
+        """An outage ends."""
+        self.down -= 1
+
+    def fall_silent(self) -> None:
+        """An outage begins in which nothing is answered: callers wait until they time out, at the latest to its end."""
+        self.silent += 1
+
+    def speak(self) -> None:
+        """A silent outage ends: what was sent into it, or should have been answered in it, is seen to be lost."""
+        self.silent -= 1
+        if not self.silent:
+            lost, self.unanswered = self.unanswered, []
+            ends = self.calls.columns["end"]
+            for call in lost:
+                if ends[call.row] != ends[call.row]:
+                    self._close(call, ENDED_REJECTED)
+            self._hang_up(lost)
+
+    def crash(self) -> None:
+        """The process is gone: its calls are lost, and no effect of theirs happens."""
+        self.down += 1
+        if self.down == 1:
+            calls = [*self.in_service, *self.line]
+            now = self.sim._now
+            for call, alarm in self.in_service.items():
+                alarm.silence()
+                self.busy_seconds += now - call.begun
+            self.in_service.clear()
+            self.line.clear()
+            self.busy.add(now, 0)
+            self.queued.add(now, 0)
+            for call in calls:
+                self._close(call, ENDED_ERROR)
+            self._hang_up(calls)
+
+    def _hang_up(self, calls: list[Call]) -> None:
+        for call in calls:
+            call.end(REFUSED)

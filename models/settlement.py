@@ -1,0 +1,121 @@
+"""What becomes of an event whose delivery failed: another delivery after its delay, the dead-letter topic, or nothing more."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from models.channel import Channel
+from models.delay import DelayLine
+from models.handling import Handling
+from models.journey import Journey
+from models.log import Cursor, Partition
+from models.outcome import POISON
+from models.queue import Queue
+from models.rules import Rules
+from simulator.simulation import Simulation
+
+
+class Again:
+    """A delivery to come: the copy, how often it failed (log) or was handed out (queue), and its last delay (s)."""
+
+    __slots__ = ("count", "event", "journey", "place", "target", "waited")
+
+    def __init__(
+        self, target: Partition | Queue, journey: Journey, event: int, count: int, waited: float, place: int | None = None
+    ) -> None:
+        self.target = target
+        self.journey = journey
+        self.event = event
+        self.count = count
+        self.waited = waited
+        self.place = place
+
+
+class Settlement:
+    """One group's desk for failed deliveries. `resting`: copies per event in the dead-letter topic, by journey."""
+
+    def __init__(self, sim: Simulation, rules: Rules, place: int) -> None:
+        self.sim = sim
+        self.rules = rules
+        self.delayed: DelayLine[Again] = DelayLine(sim, self._available, place)
+        self.parked: DelayLine[tuple[Handling, int, Partition | Queue]] = DelayLine(sim, self._redrive, place)
+        self.blocked: DelayLine[tuple[Cursor, int]] = DelayLine(sim, _unblock, place)
+        self.resting: dict[Journey, Counter[int]] = {}
+        self.redriven: dict[Journey, Counter[int]] = {}
+        self.dead_letters: Channel | None = None
+        self.source = -1
+        self.sources: dict[Journey, Channel] = {}
+        self._next_redrive = 0.0
+
+    def open_for(self, journey: Journey, source: Channel) -> None:
+        """Keeps the books of a topic's events here; `source` is where they came from."""
+        self.resting[journey], self.redriven[journey] = Counter(), Counter()
+        self.sources[journey] = source
+
+    def moves_to(self, channel: Channel, group: str) -> None:
+        """The dead-letter topic is read by somebody: what is moved there is stored as a message of its own."""
+        self.dead_letters = channel
+        self.source = channel.messages.add_source(group)
+
+    def wait(self, handling: Handling, event: int, failed: int, waited: float) -> float:
+        """Seconds until the next delivery, after the `failed`-th one that failed."""
+        luck = handling.redelivery_luck(event, handling.journey.tries(event))
+        return self.rules.redelivery.wait(failed, luck, waited)
+
+    def deliver_later(self, again: Again, seconds: float) -> None:
+        """The copy comes back after its delay: to its place in a queue, or to the tail of a partition or queue."""
+        if seconds > 0.0:
+            now = self.sim.now
+            again.journey.delays.add(again.event, now, now + seconds)
+            self.delayed.put(now + seconds, again)
+        else:
+            self._available(again)
+
+    def _available(self, again: Again) -> None:
+        target = again.target
+        if isinstance(target, Partition):
+            target.append_again(again.event, self.sim.now, again.count, again.waited)
+        elif again.place is None:
+            target.append_again(again.event, again.count, again.waited)
+        else:
+            target.handed[again.place], target.waited[again.place] = again.count, again.waited
+            target.put_back(again.place, again.event)
+
+    def give_up(self, handling: Handling, event: int, outcome: int, home: Partition | Queue) -> None:
+        """No further delivery: dead-lettered where there is a topic for it, else discarded."""
+        rules, journey, now = self.rules, handling.journey, self.sim.now
+        letter = rules.dead_letter
+        if letter is None or (outcome == POISON and rules.spec.permanent == "discard"):
+            journey.discard(event, now)
+            return
+        journey.move(event, now)
+        self.resting[journey][event] += 1
+        if self.dead_letters is not None:
+            self.dead_letters.adopt(journey.messages, event, self.source, now)
+        if letter.redrive_after is not None and self.redriven[journey][event] < letter.redrive_times:
+            self.redriven[journey][event] += 1
+            due = max(now + letter.redrive_after, self._next_redrive)
+            if letter.redrive_rate is not None:
+                self._next_redrive = due + 1.0 / letter.redrive_rate
+            self.parked.put(due, (handling, event, home))
+
+    def _redrive(self, parked: tuple[Handling, int, Partition | Queue]) -> None:
+        handling, event, home = parked
+        journey, now = handling.journey, self.sim.now
+        self.resting[journey][event] -= 1
+        journey.redrives.add(event, now)
+        assert self.rules.dead_letter is not None
+        if self.rules.dead_letter.redrive_to == "topic":
+            self.sources[journey].append_again(event, now)
+        elif isinstance(home, Partition):
+            home.append_again(event, now)
+        else:
+            home.append_again(event)
+
+
+def _unblock(blocked: tuple[Cursor, int]) -> None:
+    """A partition whose first record failed goes on, if it still has the same owner."""
+    cursor, tenancy = blocked
+    if cursor.tenancy == tenancy and cursor.owner is not None:
+        cursor.rest()
+        cursor.owner.call_worker()

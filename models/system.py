@@ -1,0 +1,277 @@
+"""A system: a scenario that can run. The only place that knows all the parts: it starts them and hands each its neighbours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Iterable, Mapping
+from typing import Any, Literal, Self
+
+import numpy as np
+import simpy
+from pydantic import PrivateAttr
+from simpy.core import StopSimulation
+
+from models.arrivals import ClosedArrivals
+from models.books import check_group, check_producer, final_states
+from models.channel import Channel
+from models.collecting import Window, collect
+from models.group import Group
+from models.handling import Handling
+from models.idempotency import Marks
+from models.injection import Injection
+from models.journey import Journey
+from models.log import Cursor, Partition
+from models.measures import measure
+from models.message import Messages
+from models.producing import ClosedProducing, OpenProducing
+from models.queue import Queue
+from models.rules import Rules
+from models.scenario import Scenario
+from models.server import Server
+from models.settlement import Settlement
+from simulator.results import Measurement
+from simulator.simulation import WAIT_END, Simulation
+
+PLACES = 4096
+"""Places at ties for the members of one component."""
+
+OwnProcess = Callable[[Simulation, "Parts"], Generator[simpy.Event, Any, Any]]
+
+
+class Parts:
+    """The running parts of one replication, by path: what a user's own process may look at and act on."""
+
+    def __init__(self, sim: Simulation, scenario: Scenario) -> None:
+        self.sim = sim
+        self.scenario = scenario
+        self.channels: dict[str, Channel] = {}
+        self.producers: dict[str, OpenProducing | ClosedProducing] = {}
+        self.servers: dict[str, Server] = {}
+        self.groups: dict[str, Group] = {}
+        self.injection: Injection
+        self.window: Window
+        self.end = math.inf
+
+
+class System(Scenario):
+    """A scenario that can be replicated: `replicate(system)`.
+
+    `processes`: the user's own, each a function of (sim, parts) that returns a SimPy generator; it is started with the rest.
+    """
+
+    _processes: tuple[OwnProcess, ...] = PrivateAttr(())
+
+    def __init__(self, /, *, processes: Iterable[OwnProcess] = (), **fields: Any) -> None:
+        super().__init__(**fields)
+        self._processes = tuple(processes)
+
+    def with_(self, changes: Mapping[str, Any]) -> Self:
+        """The system with other values at dotted paths; its own processes stay."""
+        changed = super().with_(changes)
+        changed._processes = self._processes
+        return changed
+
+    @property
+    def duration(self) -> float:
+        """Simulated seconds until arrivals and measurement end."""
+        return self.run.duration
+
+    @property
+    def warmup(self) -> float | Literal["auto"]:
+        """Simulated seconds before measurement begins."""
+        return self.run.warmup
+
+    @property
+    def runs(self) -> int | Literal["auto"]:
+        """Number of replications."""
+        return self.run.runs
+
+    @property
+    def seed(self) -> int:
+        """Seed of every random number."""
+        return self.run.seed
+
+    @property
+    def precision(self) -> float:
+        """Relative half-width that `runs = "auto"` aims at."""
+        return self.run.precision
+
+    @property
+    def precision_metric(self) -> str | None:
+        """The metric whose interval is to reach `precision`: "component:metric"."""
+        return self.run.precision_metric
+
+    @property
+    def horizon(self) -> float:
+        """Seconds after which a replication is stopped; what happens at this very instant still does."""
+        return math.nextafter(self.run.duration + (self.run.drain_limit if self.run.drain else 0.0), math.inf)
+
+    def pilot(self) -> Self:
+        """The system without faults and warm-up. Raises ValueError where its arrivals are not stationary."""
+        for name, producer in self.producers.items():
+            if not producer.arrivals.stationary:
+                raise ValueError(f'warmup = "auto" needs stationary arrivals, and those of producers.{name} are not')
+        return self.model_copy(update={"faults": (), "run": self.run.model_copy(update={"warmup": 0.0})})
+
+    def with_warmup(self, warmup: float) -> Self:
+        """The system with that warm-up (s)."""
+        return self.model_copy(update={"run": self.run.model_copy(update={"warmup": warmup})})
+
+    def start(self, sim: Simulation) -> Parts:
+        """Starts every part; SimPy then runs them."""
+        scenario = self.resolved()
+        sim.horizon = self.horizon
+        parts = Parts(sim, scenario)
+        _Assembly(parts).build()
+        parts.window = Window(sim, parts.groups, parts.servers, scenario.run)
+        for own in self._processes:
+            sim.process(own(sim, parts))
+        if scenario.run.drain:
+            sim.call_at(scenario.run.duration, WAIT_END, lambda: _drain(parts))
+        return parts
+
+    def measure(self, record: Parts) -> Measurement:
+        """Closes the books, which must balance, and computes every metric. Raises AccountingError."""
+        parts = record
+        parts.end = min(parts.sim.now, self.run.duration + (self.run.drain_limit if self.run.drain else 0.0))
+        for group in parts.groups.values():
+            group.finish()
+        states = {name: final_states(group, parts.servers.values()) for name, group in parts.groups.items()}
+        books = _books(parts, states)
+        measurement = measure(collect(parts, states, parts.sim.trace))
+        return Measurement(
+            metrics=measurement.metrics,
+            times=measurement.times,
+            series=measurement.series,
+            windows=measurement.windows,
+            tables={**measurement.tables, "books": books},
+            events=measurement.events,
+        )
+
+
+def _drain(parts: Parts) -> None:
+    """Arrivals have stopped; the run ends when nothing is left."""
+    for producer in parts.producers.values():
+        producer.end()
+
+    def look() -> None:
+        states = [final_states(group, parts.servers.values()) for group in parts.groups.values()]
+        if not any(np.isin(state, (1, 2)).any() for group in states for state in group):
+            raise StopSimulation(None)
+        parts.sim.call_at(parts.sim.now + parts.scenario.run.duration / 600, WAIT_END, look)
+
+    look()
+
+
+def _books(parts: Parts, states: dict[str, list[np.ndarray]]) -> dict[str, list[Any]]:
+    rows: list[tuple[str, str, int]] = []
+    for name, producer in parts.producers.items():
+        stored = producer.messages.count_roots(producer.root)
+        rows += [(name, term, count) for term, count in check_producer(name, producer.events, stored)]
+    for name, group in parts.groups.items():
+        rows += [(name, term, count) for term, count in check_group(group, parts.channels, states[name])]
+    components, terms, counts = zip(*rows, strict=True) if rows else ((), (), ())
+    return {"component": list(components), "term": list(terms), "value": list(counts)}
+
+
+class _Assembly:
+    """Builds the parts of one replication in the order of the scenario."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.sim = parts.sim
+        self.scenario = parts.scenario
+        self._places = 0
+
+    def build(self) -> None:
+        """Topics, dependencies, groups, producers, faults; then everything starts."""
+        scenario, parts = self.scenario, self.parts
+        for name, topic in scenario.topics.items():
+            messages = Messages(name, self._is_single(name))
+            parts.channels[name] = Channel(self.sim, name, topic.delivery or "log", topic.partitions, messages)
+        for name, dependency in scenario.dependencies.items():
+            parts.servers[name] = Server(self.sim, name, dependency, self._place())
+        for name in scenario.consumers:
+            parts.groups[f"consumers.{name}"] = self._group(name)
+        for name in scenario.producers:
+            parts.producers[f"producers.{name}"] = self._producer(name)
+        for group in parts.groups.values():
+            group.start()
+        parts.injection = Injection(self.sim, parts.groups, parts.servers, parts.producers)
+        parts.injection.start(scenario.faults)
+
+    def _place(self) -> int:
+        self._places += PLACES
+        return self._places % (1 << 20)
+
+    def _is_single(self, topic: str) -> bool:
+        """Whether only one open producer writes to a topic, once each arrival."""
+        writers = [p for p in self.scenario.producers.values() if p.topic == topic]
+        consumers = self.scenario.consumers.values()
+        published = any(publish.topic == topic for consumer in consumers for publish in consumer.publishes)
+        dead = any(consumer.dead_letter and consumer.dead_letter.topic == topic for consumer in consumers)
+        return len(writers) == 1 and not published and not dead
+
+    def _producer(self, name: str) -> OpenProducing | ClosedProducing:
+        spec, path = self.scenario.producers[name], f"producers.{name}"
+        channel, place = self.parts.channels[spec.topic], self._place()
+        if not isinstance(spec.arrivals, ClosedArrivals):
+            return OpenProducing(self.sim, path, spec, channel, place)
+        producer = ClosedProducing(self.sim, path, spec, channel, place)
+        for group in self.parts.groups.values():
+            for handling in group.handlings:
+                if handling.journey.messages is channel.messages:
+                    producer.groups += 1
+                    handling.journey.on_settled.append(producer.settled)
+        return producer
+
+    def _group(self, name: str) -> Group:
+        sim, scenario, path = self.sim, self.scenario, f"consumers.{name}"
+        spec, channels, place = scenario.consumers[name], self.parts.channels, self._place()
+        rules = Rules(spec, self._may_be_poison(), self._may_fail(name))
+        settlement = Settlement(sim, rules, place)
+        servers = [self.parts.servers[dependency] for dependency in spec.dependencies]
+        targets = [channels[publish.topic] for publish in spec.publishes]
+        handlings = []
+        for topic in spec.topics:
+            journey = Journey(channels[topic].messages, bool(servers), bool(targets))
+            marks = Marks(spec.idempotency.ttl) if spec.idempotency else None
+            handlings.append(Handling(sim, path, spec, journey, servers, targets, marks))
+            settlement.open_for(journey, channels[topic])
+        if spec.dead_letter is not None and self._is_read(spec.dead_letter.topic):
+            settlement.moves_to(channels[spec.dead_letter.topic], path)
+        group = Group(sim, path, spec, rules, settlement, handlings, place)
+        self._bind(group)
+        return group
+
+    def _bind(self, group: Group) -> None:
+        """Gives the group a cursor on every partition, its own retry partitions too, or a queue on every topic."""
+        for topic, handling in enumerate(group.handlings):
+            channel = self.parts.channels[handling.journey.messages.topic]
+            if channel.delivery == "queue":
+                queue = Queue(handling.journey, topic, group.spec.single_active)
+                group.queues.append(queue)
+                channel.queues.append(queue)
+                continue
+            retries = [Partition(partition.number) for partition in channel.partitions]
+            group.retry_partitions.append(retries)
+            for partition in channel.partitions:
+                group.cursors.append(Cursor(partition, handling.journey, topic, retry=False))
+            if group.rules.uses_retry_topic:
+                group.cursors.extend(Cursor(partition, handling.journey, topic, retry=True) for partition in retries)
+
+    def _is_read(self, topic: str) -> bool:
+        return any(topic in consumer.topics for consumer in self.scenario.consumers.values())
+
+    def _may_be_poison(self) -> bool:
+        scenario = self.scenario
+        rates = [part.poison for part in (*scenario.producers.values(), *scenario.consumers.values())]
+        return any(rates) or any(fault.kind == "poison" for fault in scenario.faults)
+
+    def _may_fail(self, name: str) -> bool:
+        path = f"consumers.{name}"
+        errors = [target for fault in self.scenario.faults if fault.kind == "errors" for target in fault.targets]
+        return self.scenario.consumers[name].transient_failure > 0 or any(
+            target.partition("[")[0] == path for target in errors
+        )
+

@@ -1,0 +1,294 @@
+"""A worker: takes an event in hand, handles it under its group's policies, and settles it. Told as a process.
+
+What it yields is re-armed, and after every wait it looks whether its life was disturbed meanwhile: a worker of a dead life
+never comes back, one of a frozen life goes on when it thaws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import simpy
+
+from models.rules import Rules
+from models.handling import Handling
+from models.instance import Life
+from models.journey import Journey
+from models.outcome import ERROR, OK, PENDING, POISON, RETURNED, SHORT, SUPPRESSED, TIMEOUT, TRANSIENT
+from models.server import Call
+from simulator.recorder import NAN
+from simulator.simulation import COMPLETION, DELIVERY, TIMER, WAIT_END, Alarm, priority
+
+Story = Generator[simpy.Event, Any, int]
+Wait = Generator[simpy.Event, Any, None]
+INFINITY = float("inf")
+
+
+class Worker:
+    """One worker of a life. `busy_since`, `held_since`: start of the attempt, or of the wait with an event in hand (s)."""
+
+    def __init__(self, life: Life, rules: Rules) -> None:
+        self.life = life
+        self.rules = rules
+        self.sim = life.sim
+        self.instance = life.instance
+        place = life.place
+        self.alarm = Alarm(self.sim, priority(COMPLETION, place))
+        self.bell = Alarm(self.sim, priority(DELIVERY, place))
+        self.sleep_alarm = Alarm(self.sim, priority(WAIT_END, place))
+        self.busy_since = self.held_since = self.polled_at = NAN
+        self.deadline = INFINITY
+        self.call: Call | None = None
+        self.begun = False
+        self.probing = False
+        self._watch_at = INFINITY
+        self.handle = self.attempt if rules.plain else self.deliver
+        self.sim.process(self.run())
+
+    def run(self) -> Wait:
+        """The story of the worker; differs with the delivery model."""
+        raise NotImplementedError
+
+    # -- one delivery -------------------------------------------------------------------------------------------------
+
+    def deliver(self, handling: Handling, event: int) -> Story:
+        """One delivery: look-up, tries, publishes, mark."""
+        marks = handling.marks
+        if marks is not None:
+            yield from self._store(handling, event, 0)
+            if marks.seen(event, self.sim._now):
+                handling.suppress(event, self.sim._now)
+                return SUPPRESSED
+        outcome = yield from self.tries(handling, event)
+        if outcome == OK:
+            if handling.publications and not self.rules.defer_publishes:
+                handling.publish(event, self.sim._now)
+            if marks is not None and not handling.transaction:
+                yield from self._store(handling, event, 1)
+                marks.mark(event, self.sim._now)
+        elif outcome == SUPPRESSED:
+            handling.suppress(event, self.sim._now)
+        return outcome
+
+    def tries(self, handling: Handling, event: int) -> Story:
+        """The tries of `retry`, each through the breaker."""
+        retry, sim = self.rules.retry, self.sim
+        began, failed, waited = sim._now, 0, 0.0
+        while True:
+            outcome = yield from self.try_once(handling, event)
+            if outcome <= SUPPRESSED or outcome == RETURNED or retry is None:
+                return outcome
+            failed += 1
+            if outcome == POISON and self.rules.knows_poison or failed >= retry.max_attempts:
+                return outcome
+            luck = handling.retry_luck(event, handling.journey.tries(event))
+            waited = retry.delay(failed, luck, waited)
+            if not retry.permits(failed, sim._now + waited - began):
+                return outcome
+            self.held_since = sim._now
+            yield from self.sleep(waited)
+            self._put_down()
+            if self.life.stopping:
+                return RETURNED
+
+    def try_once(self, handling: Handling, event: int) -> Story:
+        """One try: with the breaker's permission, or refused by it."""
+        gate = self.life.gate
+        if gate is None:
+            return (yield from self.attempt(handling, event))
+        sim, breaker = self.sim, gate.state
+        allowed = breaker.allows(sim._now)
+        gate.changed()
+        if not allowed:
+            if not gate.pauses:
+                handling.journey.refuse(event, sim._now)
+                return SHORT
+            if not (yield from self._wait_at_gate()):
+                return RETURNED
+        self.probing = True
+        began = sim._now
+        outcome = yield from self.attempt(handling, event)
+        self.probing = False
+        if outcome in (POISON, SUPPRESSED):
+            breaker.release(sim._now)
+        else:
+            breaker.record(outcome != OK, sim._now, sim._now - began)
+        gate.changed()
+        return outcome
+
+    def _wait_at_gate(self) -> Generator[simpy.Event, Any, bool]:
+        """The breaker is open and the instance pauses: the event stays in hand, and polling goes on. False: stopping."""
+        life, gate = self.life, self.life.gate
+        assert gate is not None
+        self.held_since, polled_at, self.polled_at = self.sim._now, self.polled_at, NAN
+        allowed = False
+        while not (allowed or life.stopping):
+            gate.waiting.append(self.bell)
+            yield from self._listen()
+            allowed = not life.stopping and gate.state.allows(self.sim._now)
+            gate.changed()
+        if polled_at == polled_at:
+            self.polled_at = self.sim._now
+        self._put_down()
+        return allowed
+
+    def wait_for_intake(self) -> Wait:
+        """Before it takes an event: while the breaker is open and the instance pauses, it takes none."""
+        life, gate = self.life, self.life.gate
+        while gate is not None and gate.pauses and gate.refuses_intake() and not life.stopping:
+            gate.changed()
+            gate.waiting.append(self.bell)
+            yield from self._listen()
+
+    # -- one attempt --------------------------------------------------------------------------------------------------
+
+    def attempt(self, handling: Handling, event: int) -> Story:
+        """Service, dependencies, effect: what a handler does, within `timeout`."""
+        sim, journey, rules, life = self.sim, handling.journey, self.rules, self.life
+        began = sim._now
+        if self.begun:
+            self.begun, n, service = False, journey.attempts[event], 0.0
+        else:
+            n = self.begin(handling.journey, event)
+            service = handling.service(event, n) * self.instance.slow
+        self.busy_since = began
+        outcome = OK
+        if service > rules.timeout:
+            service, outcome = rules.timeout, TIMEOUT
+        mark = life.mark
+        yield self.alarm.at(began + service)
+        if life.mark != mark:
+            yield from self._disturbed(began, service)
+        if outcome == OK:
+            if rules.may_be_poison and self._poisoned(handling, event):
+                outcome = POISON
+            elif rules.may_fail and handling.failure(event, n) < either(rules.failure_rate, self.instance.failure_rate):
+                outcome = TRANSIENT
+            elif handling.calls:
+                outcome = yield from self._call_dependencies(handling, event, n, began + rules.timeout)
+            elif handling.transaction:
+                outcome = handling.apply(event)
+            else:
+                journey.effect_applied(event, sim._now)
+        now = sim._now
+        rules.busy += now - began
+        self.busy_since = NAN
+        if outcome > SUPPRESSED:
+            journey.failures.add(event, now)
+        return outcome
+
+    def begin(self, journey: Journey, event: int) -> int:
+        """An attempt begins. Returns its ordinal."""
+        n = journey.attempts[event] = journey.attempts[event] + 1
+        if n > 1:
+            journey.retries.add(event, self.sim._now)
+        return n
+
+    def work(self, seconds: float) -> Wait:
+        """Work of the instance itself, which a freeze stops."""
+        began, mark = self.sim._now, self.life.mark
+        yield self.alarm.at(began + seconds)
+        if self.life.mark != mark:
+            yield from self._disturbed(began, seconds)
+
+    def _call_dependencies(self, handling: Handling, event: int, n: int, deadline: float) -> Story:
+        """Each dependency in order; a call under way at the deadline is abandoned, not stopped."""
+        outcome = OK
+        self.deadline = deadline
+        for server, latency, error, last in handling.calls:
+            handling.journey.calls[event] += 1
+            call = Call(handling, event, last, latency(event, n), error(event, n))
+            server.call(call)
+            if call.outcome == PENDING:
+                call.answer = self.bell.ring_at_once
+                self.call = call
+                if deadline < self._watch_at:
+                    self._watch(deadline)
+                yield from self._listen()
+                self.call = None
+            outcome = call.outcome
+            if outcome != OK:
+                break
+        self.deadline = INFINITY
+        return outcome
+
+    def _watch(self, deadline: float) -> None:
+        self._watch_at = deadline
+        self.sim.call_at(deadline, TIMER, self._time_out, self.life.place)
+
+    def _time_out(self) -> None:
+        """The one timer of this worker: the deadline in force may have moved since it was set."""
+        self._watch_at = INFINITY
+        if self.deadline == INFINITY or not self.life.alive:
+            return
+        if self.deadline > self.sim._now:
+            self._watch(self.deadline)
+        elif self.call is not None and self.call.outcome == PENDING:
+            self.call.abandon(TIMEOUT)
+            self.bell.ring_at_once()
+
+    def _poisoned(self, handling: Handling, event: int) -> bool:
+        if event in handling.journey.messages.poisoned:
+            return True
+        rate = self.rules.poison_rate
+        return rate > 0.0 and handling.poison(event, 0) < rate
+
+    # -- waiting ------------------------------------------------------------------------------------------------------
+
+    def sleep(self, seconds: float) -> Wait:
+        """Waits by the clock, which a freeze does not stop."""
+        mark = self.life.mark
+        yield self.sleep_alarm.at(self.sim._now + seconds)
+        if self.life.mark != mark:
+            yield from self._disturbed(0.0, 0.0)
+
+    def _listen(self) -> Wait:
+        """Sleeps until its bell rings."""
+        mark = self.life.mark
+        yield self.bell.wait()
+        if self.life.mark != mark:
+            yield from self._disturbed(0.0, 0.0)
+
+    def _disturbed(self, began: float, work: float) -> Wait:
+        """The life was disturbed during a wait: gone for ever, or frozen. `work` from `began` on takes that much longer."""
+        life, sim = self.life, self.sim
+        while True:
+            if not life.alive:
+                yield life.never
+            if life.frozen:
+                yield life.thawed
+                continue
+            due = began + work + life.overlap(began, sim._now) if work else 0.0
+            if due <= sim._now:
+                return
+            yield self.alarm.at(due)
+
+    def _store(self, handling: Handling, event: int, step: int) -> Wait:
+        """The look-up (step 0) or the mark (step 1) in the idempotency store."""
+        assert handling.mark_latency is not None
+        seconds = handling.mark_latency(event, 2 * handling.journey.deliveries[event] + step)
+        if seconds > 0.0:
+            yield from self.sleep(seconds)
+
+    def _put_down(self) -> None:
+        self.rules.held += self.sim._now - self.held_since
+        self.held_since = NAN
+
+    def leave(self, now: float) -> None:
+        """The life ends while the worker is wherever it is: what it calls goes on without it."""
+        if self.busy_since == self.busy_since:
+            self.rules.busy += now - self.busy_since
+        if self.held_since == self.held_since:
+            self.rules.held += now - self.held_since
+        if self.call is not None and self.call.outcome == PENDING:
+            self.call.abandon(ERROR)
+        if self.probing and self.life.gate is not None and self.rules.shared_gate:
+            self.life.gate.state.release(now)
+            self.life.gate.changed()
+        self.deadline = INFINITY
+
+
+def either(rate: float, other: float) -> float:
+    """Rate at which one of two independent causes strikes, or both."""
+    return rate if not other else 1.0 - (1.0 - rate) * (1.0 - other)

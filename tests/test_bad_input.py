@@ -1,0 +1,428 @@
+"""A wrong scenario is refused with one message per fault: where, what was found, what is allowed, the nearest name."""
+
+import copy
+import json
+import pickle
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.errors import BadScenario, shown
+from models.loading import LARGEST_FILE
+from models.scenario import Scenario
+
+SMALL: dict[str, Any] = {
+    "run": {"duration": "10m"},
+    "broker": {"profile": "kafka"},
+    "producers": {"p": {"topic": "t", "arrivals": {"process": "poisson", "rate": 10}}},
+    "consumers": {
+        "log": {"topic": "t", "service": "10ms", "dependencies": ["gateway"]},
+        "queue": {"topic": "q", "service": "10ms"},
+    },
+    "topics": {"q": {"delivery": "queue"}},
+    "dependencies": {"gateway": {"latency": "1ms"}},
+}
+SMALL["producers"]["q"] = {"topic": "q", "arrivals": {"process": "closed", "clients": 3, "think": "1s"}}
+
+CRASH = {"name": "f", "target": "consumers.log", "kind": "crash"}
+AT = {"at": "1m", "for": "1m"}
+SLO = {"component": "consumers.log", "metric": "lag_max", "below": 9}
+
+
+def fault(**fields: Any) -> list[dict[str, Any]]:
+    """A list of one fault, at 1 min for 1 min unless `fields` have it otherwise."""
+    timed = {"at", "every", "for", "time_to_failure", "time_to_repair", "trace"} & set(fields)
+    return [{**CRASH, **({} if timed else AT), **fields}]
+
+
+def slo(**fields: Any) -> list[dict[str, Any]]:
+    return [{key: value for key, value in {**SLO, **fields}.items() if value is not None}]
+
+
+# where to put what; the path of the one problem; what its message says
+WRONG: list[tuple[str, Any, str, list[str]]] = [
+    # types and units
+    ("run/duration", "abc", "run.duration", ['found "abc"', "a duration such as", '"1h30m"']),
+    ("run/duration", "10 parsecs", "run.duration", ["10 parsecs", "a duration such as"]),
+    ("run/duration", True, "run.duration", ["found true", "a duration such as"]),
+    ("run/duration", float("nan"), "run.duration", ["nan", "finite"]),
+    ("run/duration", 10**400, "run.duration", ["1329 bits", "a duration such as"]),
+    ("run/warmup", "never", "run.warmup", ['"never"', '"auto"', "a duration such as"]),
+    ("run/seed", 1.5, "run.seed", ["found 1.5", "a whole number"]),
+    ("run/drain", "yes", "run.drain", ['found "yes"', "true or false"]),
+    ("run", 5, "run", ["found 5", "a table"]),
+    ("run", None, "run", ["found null", "a table"]),
+    ("consumers", [], "consumers", ["found []", "a table"]),
+    ("consumers/log/instances", "4", "consumers.log.instances", ['found "4"', "a whole number"]),
+    ("consumers/log/instances", True, "consumers.log.instances", ["found true", "a whole number"]),
+    ("consumers/log/concurrency", "many", "consumers.log.concurrency", ["a whole number", '"unlimited"']),
+    ("consumers/log/topic", 5, "consumers.log.topic", ["found 5", "a text", "a list"]),
+    ("consumers/log/topic", ["t", 1], "consumers.log.topic[1]", ["found 1", "a text"]),
+    ("consumers/log/dependencies", "gateway", "consumers.log.dependencies", ['found "gateway"', "a list"]),
+    ("consumers/log/service", [1], "consumers.log.service", ["found [1]", "a duration such as"]),
+    ("consumers/log/retry", "gentle", "consumers.log.retry", ['"gentle"', "presets are not supported yet"]),
+    ("consumers/log/breaker", 3, "consumers.log.breaker", ["found 3", "a table"]),
+    ("producers/p/arrivals", 5, "producers.p.arrivals", ["found 5", "a table"]),
+    ("faults", CRASH, "faults", ["a list"]),
+    ("topics/t/message_size", "1KiBB", "topics.t.message_size", ["1KiBB", "64KiB"]),
+    ("description", "\ud800", "description", ["must be Unicode"]),
+    # names
+    ("consumers/log/instnces", 4, "consumers.log.instnces", ["unknown field (found 4)", 'did you mean "instances"?']),
+    ("consmers", {}, "consmers", ["unknown field", 'did you mean "consumers"?']),
+    ("xyzzy", "x" * 99, "xyzzy", ["unknown field", '"run"', '"costs"', "..."]),
+    ("self", 1, "self", ["unknown field (found 1)"]),
+    ("consumers/retry", {"topic": "t", "instnces": 3}, "consumers.retry.instnces", ['did you mean "instances"?']),
+    ("consumers/log/retry", {"max_atempts": 3}, "consumers.log.retry.max_atempts", ['did you mean "max_attempts"?']),
+    ("broker/profile", "kafkaa", "broker.profile", ['"rabbitmq"', 'did you mean "kafka"?']),
+    ("producers/p/acks", "al", "producers.p.acks", ['"none", "leader", "all"', 'did you mean "all"?']),
+    ("topics/two words", {}, 'topics."two words"', ["a name of letters"]),
+    ("producers/p/arrivals/process", "poison", "producers.p.arrivals.process", ['did you mean "poisson"?']),
+    ("producers/p/arrivals/rat", 3, "producers.p.arrivals.rat", ['did you mean "rate"?']),
+    ("consumers/log/service", {"dist": "gama", "mean": 1}, "consumers.log.service.dist", ['did you mean "gamma"?']),
+    ("faults", fault(kind="crsh"), "faults[0].kind", ['"stop"', 'did you mean "crash"?']),
+    # what is missing
+    ("run", {}, "run.duration", ["required, but missing"]),
+    ("producers/p/arrivals", {"rate": 3}, "producers.p.arrivals.process", ["missing", '"poisson"', '"closed"']),
+    ("producers/p/arrivals", {"process": "poisson"}, "producers.p.arrivals.rate", ["missing"]),
+    ("producers", {}, "producers", ["missing", "at least one of [producers.NAME], [sagas.NAME]"]),
+    ("consumers/log/idempotency", {}, "consumers.log.idempotency.ttl", ["missing"]),
+    ("consumers/log/dead_letter", {"safe": True}, "consumers.log.dead_letter.topic", ["missing"]),
+    ("faults", fault(target=[]), "faults[0].target", ["missing"]),
+    ("run/runs", "auto", "run.precision_metric", ["missing", 'runs = "auto"']),
+    # ranges
+    ("run/duration", 0, "run.duration", ["found 0", "above 0"]),
+    ("run/runs", 0, "run.runs", ["found 0", "at least 1", '"auto"']),
+    ("run/seed", -1, "run.seed", ["found -1", "at least 0"]),
+    ("run/warmup", "10m", "run.warmup", ["found 600 s", "below run.duration (600 s)"]),
+    ("consumers/log/poison", 1.5, "consumers.log.poison", ["found 1.5", "at most 1"]),
+    ("consumers/log/service", -1, "consumers.log.service", ["found -1", "not negative"]),
+    ("producers/p/arrivals/rate", -3, "producers.p.arrivals.rate", ["found -3", "above 0"]),
+    ("consumers/log/retry", {"max_attempts": 0}, "consumers.log.retry.max_attempts", ["found 0", "at least 1"]),
+    ("consumers/log/breaker", {"failure_rate": 2}, "consumers.log.breaker.failure_rate", ["found 2", "at most 1"]),
+    ("broker/replication_factor", 5, "broker.replication_factor", ["5 replicas on 1 nodes", "at most 1"]),
+    ("broker", {"min_insync_replicas": 2}, "broker.min_insync_replicas", ["2 in-sync replicas of 1", "at most"]),
+    ("faults", fault(kind="slowdown", factor=0), "faults[0].factor", ["above 0"]),
+    ("faults", fault(target="consumers.log[7]"), "faults[0].target", ["instance 7 of 1", "below 1"]),
+    ("faults", fault(every="1us", **{"for": 1}), "faults[0].every", ["1e-06 s", "at least 0.006 s"]),
+    ("faults", fault(time_to_failure=0, time_to_repair=1), "faults[0].time_to_failure", ["mean of 0 s", "at least"]),
+    # references
+    ("consumers/log/dependencies", ["gatway"], "consumers.log.dependencies[0]", ['did you mean "gateway"?']),
+    ("consumers/log/topic", "tt", "consumers.log.topic", ["nobody writes to", '"t"']),
+    ("consumers/log/topic", [], "consumers.log.topic", ["found []", "a topic"]),
+    ("consumers/log/topic", ["t", "t"], "consumers.log.topic", ['found "t" 2 times']),
+    ("faults", fault(target="consumers.lag"), "faults[0].target", ["not declared", 'did you mean "consumers.log"?']),
+    ("faults", fault(target="consumer.log"), "faults[0].target", ['"consumers.NAME"', 'did you mean "consumers"?']),
+    ("slos", slo(component="consumers.lgo"), "slos[0].component", ['did you mean "consumers.log"?']),
+    ("slos", slo(metric="lag_mix"), "slos[0].metric", ['found "lag_mix"', 'did you mean "lag_max"?']),
+    ("run/precision_metric", "consumers.log:lagg", "run.precision_metric", ['found "lagg"']),
+    ("run/precision_metric", "latency_p99", "run.precision_metric", ['found ""', '"consumers.log"']),
+    # contradictions
+    ("consumers/queue/commit", "batch", "consumers.queue.commit", ['delivery = "queue"', "only with log"]),
+    ("consumers/queue/session_timeout", 9, "consumers.queue.session_timeout", ["only with log"]),
+    ("consumers/queue/batch", 9, "consumers.queue.batch", ["only with log or lease"]),
+    ("consumers/log/prefetch", 5, "consumers.log.prefetch", ['delivery = "log"', "only with queue"]),
+    ("consumers/log/single_active", True, "consumers.log.single_active", ["only with queue"]),
+    ("consumers/log/acknowledge", "before", "consumers.log.acknowledge", ["only with queue or lease"]),
+    ("consumers/log/consumer_timeout", 60, "consumers.log.consumer_timeout", ["only with queue"]),
+    ("consumers/log/redelivery", {"through": "requeue"}, "consumers.log.redelivery.through", ["only with queue"]),
+    ("consumers/queue/redelivery", {"through": "seek"}, "consumers.queue.redelivery.through", ["only with log"]),
+    ("consumers/log/heartbeat_interval", "45s", "consumers.log.heartbeat_interval", ["below session_timeout (45 s)"]),
+    ("consumers/log/topic", ["t", "q"], "consumers.log.topic", ["different delivery models"]),
+    ("consumers/log/permanent", "dead_letter", "consumers.log.permanent", ["only with dead_letter"]),
+    ("consumers/log/dead_letter", {"topic": "t"}, "consumers.log.dead_letter.topic", ["reads itself"]),
+    (
+        "consumers/log/dead_letter",
+        {"topic": "d", "redrive_times": 3},
+        "consumers.log.dead_letter.redrive_times",
+        ["only with redrive_after"],
+    ),
+    (
+        "consumers/log/retry",
+        {"delays": [1, 2], "backoff": "fixed"},
+        "consumers.log.retry",
+        ["contradicts `backoff`"],
+    ),
+    ("consumers/log/breaker", {"failures": 3, "failure_rate": 0.5}, "consumers.log.breaker", ["give one"]),
+    ("consumers/log/service", {"dist": "lognormal", "mean": 1}, "consumers.log.service", ["exactly one of cv and p99"]),
+    (
+        "producers/p",
+        {**SMALL["producers"]["p"], "idempotent": True, "acks": "leader"},
+        "producers.p.idempotent",
+        ["acks"],
+    ),
+    (
+        "producers/p",
+        {**SMALL["producers"]["p"], "idempotent": True, "max_in_flight": 9},
+        "producers.p.max_in_flight",
+        ["5"],
+    ),
+    ("producers/p/retry", {"backoff": "none"}, "producers.p.retry", ["a delay, or max_attempts"]),
+    (
+        "producers/p/arrivals",
+        {"process": "poisson", "rate": 1, "start": 9, "stop": 5},
+        "producers.p.arrivals",
+        ["later"],
+    ),
+    ("faults", fault(every=9), "faults[0]", ["found every", "at + for"]),
+    ("faults", fault(at=9), "faults[0]", ["found at", "exactly one of"]),
+    ("faults", fault(at=9, time_to_failure=9, time_to_repair=9), "faults[0]", ["exactly one of"]),
+    ("faults", [CRASH], "faults[0]", ["found no time"]),
+    ("faults", fault(from_new=True), "faults[0].from_new", ["only with time_to_failure"]),
+    ("faults", fault(kind="surge", factor=2), "faults[0].kind", ['"surge" of consumers.log', '"crash", "stop"']),
+    ("faults", fault(kind="errors"), "faults[0].rate", ["missing", 'kind = "errors"']),
+    ("faults", fault(factor=2), "faults[0].factor", ["only with kind slowdown or surge"]),
+    ("faults", fault(silent=True), "faults[0].silent", ["only with kind outage"]),
+    ("faults", fault(kind="poison", rate=0.1, target="consumers.log[0]"), "faults[0].target", ['"consumers.log"']),
+    ("faults", fault(kind="surge", factor=2, target="producers.q"), "faults[0].target", ["closed"]),
+    ("faults", [*fault(), *fault()], "faults[1].name", ['found "f" again']),
+    ("slos", slo(above=1), "slos[0]", ["both below and above", "exactly one"]),
+    ("slos", slo(below=None), "slos[0]", ["neither below nor above"]),
+    ("slos", slo(below="1m"), "slos[0].below", ["lag_max is not a time"]),
+    # what would never end
+    ("consumers/log/publishes", [{"topic": "t"}], "consumers.log.publishes[0]", ["without end (t)", "below 1"]),
+    (
+        "consumers/log/publishes",
+        [{"topic": "t", "probability": 0.5, "count": 2}],
+        "consumers.log.publishes[0]",
+        ["without end"],
+    ),
+    (
+        "consumers/queue",
+        {"topic": "q", "redelivery": {"max_deliveries": 0}},
+        "consumers.queue.redelivery",
+        ["for ever"],
+    ),
+    # what is not built
+    ("broker/profile", "sqs", "broker.profile", ['"sqs" is not supported yet', '"rabbitmq"']),
+    ("broker/publish_latency", "1ms", "broker.publish_latency", ["not supported yet"]),
+    ("broker/disk", "1GB", "broker.disk", ["not supported yet"]),
+    ("topics/q", {"delivery": "lease"}, "topics.q.delivery", ['"lease" is not supported yet', '"queue"']),
+    (
+        "topics/t",
+        {"retention": "5m"},
+        "topics.t.retention",
+        ["300 s", "shorter than the run (600 s) is not supported yet"],
+    ),
+    ("topics/t", {"max_length": 5}, "topics.t.max_length", ["not supported yet"]),
+    ("producers/p/linger", "5ms", "producers.p.linger", ["not supported yet"]),
+    ("consumers/log/hedge_after", "1s", "consumers.log.hedge_after", ["not supported yet"]),
+    ("consumers/log/rebalance", "cooperative", "consumers.log.rebalance", ['"cooperative" is not supported yet']),
+    (
+        "consumers/queue/prefetch",
+        {"min": 1, "max": 9, "target": 1},
+        "consumers.queue.prefetch",
+        ["a table is not supported yet"],
+    ),
+    ("consumers/log/retry", {"budget": {"ratio": 0.1}}, "consumers.log.retry.budget", ["not supported yet"]),
+    (
+        "consumers/log/idempotency",
+        {"ttl": 1, "order": "claim"},
+        "consumers.log.idempotency.order",
+        ["not supported yet"],
+    ),
+    ("consumers/log/idempotency", {"ttl": 1, "store": "s"}, "consumers.log.idempotency.store", ["not supported yet"]),
+    ("dependencies/gateway/timeout", 1, "dependencies.gateway.timeout", ["not supported yet"]),
+    ("network", {"loss": 0.1}, "network", ["not supported yet"]),
+    (
+        "sagas",
+        {"s": {"style": "orchestration", "arrivals": SMALL["producers"]["p"]["arrivals"], "steps": []}},
+        "sagas",
+        [],
+    ),
+    ("alerts", [{"name": "a", "component": "c", "metric": "lag", "above": 1}], "alerts", ["not supported yet"]),
+    ("stores", {"s": {"latency": 1}}, "stores", ["not supported yet"]),
+    ("costs", {"consumer_hour": 1}, "costs", ["not supported yet"]),
+    ("faults", fault(kind="loss", rate=0.1), "faults[0].kind", ['"loss" is not supported yet', '"crash"']),
+    ("faults", fault(target="broker.nodes[0]"), "faults[0].target", ["not supported yet"]),
+    ("faults", fault(target="producers.p -> broker"), "faults[0].target", ["not supported yet"]),
+    ("faults", fault(crews=1), "faults[0].crews", ["not supported yet"]),
+    # files that it names
+    ("faults", fault(trace="nowhere.csv"), "faults[0].trace", ['found "nowhere.csv"', "no file"]),
+    (
+        "consumers/log/service",
+        {"dist": "empirical", "file": "nowhere.csv", "column": "x"},
+        "consumers.log.service.file",
+        ["no file"],
+    ),
+    ("faults", fault(trace="a\0b.csv"), "faults[0].trace", ["no file", "a?b.csv"]),
+]
+
+
+def changed(where: str, value: Any) -> dict[str, Any]:
+    """The small valid scenario with `value` put at the path `where`."""
+    data = copy.deepcopy(SMALL)
+    *tables, last = where.split("/")
+    table = data
+    for name in tables:
+        table = table.setdefault(name, {})
+    table[last] = value
+    return data
+
+
+def problems(data: Any) -> tuple:
+    with pytest.raises(BadScenario) as caught:
+        Scenario.from_dict(data, source="wrong.toml")
+    return caught.value.problems
+
+
+def test_the_scenario_that_the_table_changes_is_right():
+    Scenario.from_dict(SMALL)
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "path", "fragments"), [pytest.param(*row, id=f"{row[2]}-{n}") for n, row in enumerate(WRONG)]
+)
+def test_a_wrong_scenario_is_refused_with_its_one_fault(where, value, path, fragments):
+    (problem,) = problems(changed(where, value))
+    message = str(problem)
+    assert problem.path == path
+    assert message.startswith(f"wrong.toml: {path}: ")
+    assert [fragment for fragment in fragments if fragment not in message] == []
+    assert "\n" not in message
+    assert len(message) < 1500
+
+
+def test_all_faults_are_told_at_once():
+    data = changed("consumers/log/instances", "4")
+    data["run"]["duration"] = "abc"
+    data["producers"]["p"]["topc"] = "t"
+    assert {problem.path for problem in problems(data)} == {
+        "consumers.log.instances",
+        "run.duration",
+        "producers.p.topc",
+    }
+
+
+def test_what_is_not_built_is_told_with_what_contradicts():
+    data = changed("network", {"loss": 0.1})
+    data["broker"]["replication_factor"] = 3
+    assert [problem.path for problem in problems(data)] == ["network", "broker.replication_factor"]
+
+
+def test_of_a_union_of_tables_the_nearest_is_explained():
+    (problem,) = problems(changed("consumers/log/retry", {"budget": {"ratio": 0.1, "brst": 1}}))
+    assert problem.path == "consumers.log.retry.budget.brst"
+    assert problem.suggestion == "burst"
+
+
+def test_publishing_in_a_circle_is_allowed_where_it_dies_out():
+    Scenario.from_dict(changed("consumers/log/publishes", [{"topic": "t", "probability": 0.5}]))
+    data = changed("consumers/log/publishes", [{"topic": "q", "probability": 0.5}])
+    data["consumers"]["queue"]["publishes"] = [{"topic": "t", "count": 2}]
+    (problem,) = problems(data)
+    assert "q -> t" in problem.found
+
+
+def test_closed_clients_without_any_pause_are_refused():
+    data = changed("producers/q/arrivals/think", 0)
+    Scenario.from_dict(data)
+    data["consumers"]["queue"]["service"] = 0
+    (problem,) = problems(data)
+    assert problem.path == "producers.q.arrivals.think"
+
+
+def test_a_spec_written_in_python_is_checked_too():
+    with pytest.raises(BadScenario, match=r"^run\.duration: required, but missing$"):
+        Scenario(run={})
+    with pytest.raises(BadScenario, match="keys must be texts"):
+        Scenario.from_dict({1: 2})
+
+
+def test_no_value_makes_a_message_long():
+    assert len(shown("x" * 10**6)) < 70
+    assert len(shown([[["x" * 1000] * 1000] * 1000] * 1000)) < 70
+    assert shown("tab\there") == '"tab?here"'
+
+
+def test_thousands_of_faults_end_soon():
+    begin = time.process_time()
+    found = problems({**SMALL, **{f"field{n}": n for n in range(100_000)}})
+    assert len(found) == 200
+    assert time.process_time() - begin < 3
+
+
+def test_the_exception_survives_pickling():
+    with pytest.raises(BadScenario) as caught:
+        Scenario.from_dict({}, source="empty.toml")
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301
+
+
+NESTED = LARGEST_FILE - 100
+
+FILES: list[tuple[str, bytes, list[str]]] = [
+    ("empty.toml", b"", ["the file is empty", "[run]"]),
+    ("comment.toml", b"# nothing\n", ["the file is empty"]),
+    ("binary.toml", b"\x89PNG\r\n\x1a\n\0\xff", ["not a text in UTF-8 (byte 0)"]),
+    ("zeros.toml", b"\0" * 100, ["not TOML"]),
+    ("utf16.toml", "run = 1".encode("utf-16"), ["not a text in UTF-8"]),
+    ("syntax.toml", b"[run]\nduration = \n", ["not TOML", "line 2, column 12"]),
+    ("twice.toml", b"[run]\n[run]\n", ["not TOML", "line 2"]),
+    ("digits.toml", b"run = " + b"9" * 5000, ["not TOML"]),
+    ("nested.toml", b"a = " + b"[" * NESTED, ["nested too deeply"]),
+    ("tables.toml", b"a = " + b"{a=" * (NESTED // 3), ["nested too deeply"]),
+    ("dotted.toml", b"a." * (NESTED // 2) + b"a = 1", ["nested too deeply"]),
+    ("header.toml", b"[" + b"a." * (NESTED // 2) + b"a]", ["nested too deeply"]),
+    ("large.toml", b"[" * 10_000_000, ["too large", "8 MiB"]),
+    ("nested.json", b"[" * NESTED, ["nested too deeply"]),
+    ("syntax.json", b"{", ["not JSON", "line 1"]),
+    ("list.json", b"[1]", ["not a manifest", '"scenario"']),
+    ("plain.json", json.dumps(SMALL).encode(), ["not a manifest"]),
+    (
+        "surrogate.json",
+        b'{"scenario": {"consumers": {"a": {"breaker": {"size": "\\ud800"}}}}}',
+        ["lone surrogate U+D800"],
+    ),
+    ("digits.json", b'{"scenario": ' + b"9" * 5000 + b"}", ["not JSON"]),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "fragments"), [pytest.param(*row, id=row[0]) for row in FILES])
+def test_a_file_that_is_no_scenario_is_refused(tmp_path, name, content, fragments):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(BadScenario) as caught:
+        Scenario.load(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert [fragment for fragment in fragments if fragment not in message] == []
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "fragments"),
+    [
+        ("nowhere.toml", ["no such file", "built in: orders"]),
+        ("ordrs", ["no such file", 'did you mean "orders"?']),
+        ("a/b/c.toml", ["no such file"]),
+        (".", ["a directory"]),
+        ("with\0zero.toml", ["cannot be read"]),
+        ("n" * 5000, ["cannot be read"]),
+    ],
+)
+def test_a_path_without_a_file_is_refused(name, fragments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadScenario) as caught:
+        Scenario.load(name)
+    assert [fragment for fragment in fragments if fragment not in str(caught.value)] == []
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "fragments"),
+    [
+        (b"begin,duration\n1,2\n", ["no column 'start'"]),
+        (b"start,duration\n1,x\n", ["row 1", "'x'"]),
+        (b"start,duration\n-1,5\n", ["from 0 on"]),
+        (b"start,duration\n", ["is empty"]),
+        (b"\xff\xfe\0", ["cannot be read as CSV"]),
+    ],
+)
+def test_a_wrong_trace_of_faults_is_refused(tmp_path, content, fragments):
+    (tmp_path / "trace.csv").write_bytes(content)
+    with pytest.raises(BadScenario) as caught:
+        Scenario.from_dict(changed("faults", fault(trace="trace.csv")), base=tmp_path)
+    (problem,) = caught.value.problems
+    assert problem.path == "faults[0]"
+    assert all(fragment in str(problem) for fragment in fragments)

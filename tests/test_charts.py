@@ -1,0 +1,114 @@
+"""Charts say what the result holds, on the axes they are given, and leave no trace elsewhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+from made_results import END, outage_result
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments import charts
+from experiments.lab.findings import attempts_finding, lag_finding, overview_finding
+from experiments.lab.windows import fault_times
+from simulator.results import Result, Window
+
+
+@pytest.fixture(scope="module")
+def result() -> Result:
+    return outage_result()
+
+
+@pytest.mark.parametrize("chart", [charts.lag, charts.throughput, charts.age, charts.attempts, charts.breaker])
+def test_a_chart_draws_on_the_axes_it_is_given_and_returns_them(chart, result: Result) -> None:
+    ax = Figure().add_subplot()
+    assert chart(result, "payment", ax) is ax
+    assert ax.lines
+    assert ax.get_title(loc="left").startswith("payment: ")
+
+
+def test_without_axes_a_chart_makes_a_figure_of_its_own(result: Result) -> None:
+    assert isinstance(charts.lag(result, "consumers.payment"), Axes)
+
+
+def test_charts_leave_global_style_and_pyplot_alone(result: Result, tmp_path: Path) -> None:
+    before = {key: mpl.rcParams[key] for key in mpl.rcParams if key != "backend"}
+    charts.write(result, tmp_path)
+    assert {key: mpl.rcParams[key] for key in before} == before
+    code = "import sys; import experiments.lab.charts; assert 'matplotlib.pyplot' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_importing_experiments_does_not_load_matplotlib() -> None:
+    code = "import sys, experiments; assert 'matplotlib' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_title_says_peak_fault_and_time_to_drain(result: Result) -> None:
+    # 3 minutes at 80/s wait; the surplus of 150/s over 80/s works them off in 206 s, on a grid of 4 s
+    title = charts.lag(result, "payment").get_title(loc="left").replace("\n", " ")
+    assert title.startswith("payment: lag peaks at 14,")
+    assert title.endswith(("gone 3 min 24 s after the gateway outage", "gone 3 min 28 s after the gateway outage"))
+
+
+def test_a_group_that_no_fault_reaches_is_said_to_be_untouched(result: Result) -> None:
+    assert lag_finding(result, "consumers.inventory").endswith("events; the gateway outage does not reach it")
+    assert overview_finding(result, charts.groups(result)).endswith("does not reach inventory")
+
+
+def test_a_second_peak_is_told() -> None:
+    finding = lag_finding(outage_result(runs=3, second_peak=True), "consumers.payment")
+    assert "and rises again to" in finding
+    assert finding.endswith("at 25 min 16 s")
+
+
+def test_lag_that_is_there_at_the_end_is_not_called_gone(result: Result) -> None:
+    cut = outage_result(runs=3, duration=END + 60)
+    assert lag_finding(cut, "consumers.payment").endswith("and is not gone by the end")
+
+
+def test_without_faults_the_finding_names_none() -> None:
+    assert "outage" not in lag_finding(outage_result(runs=2, faults=False), "consumers.payment")
+
+
+def test_attempts_per_event_and_dead_letters_are_told(result: Result) -> None:
+    finding = attempts_finding(result, "consumers.payment")
+    assert finding.startswith("1.01 attempts per event, 0.")
+    assert finding.endswith("dead letters")
+
+
+def test_windows_that_all_runs_share_are_told_from_random_ones(result: Result) -> None:
+    outage, crashes = fault_times(result)
+    assert (outage.name, outage.common, outage.random) == ("gateway outage", ((600.0, END),), False)
+    assert crashes.common == ()
+    assert 0 < crashes.share.max() <= 1
+
+
+def test_a_window_is_cut_at_the_end_of_the_run(result: Result) -> None:
+    endless = Window("x", "y", 2000.0, float("inf"))
+    late = replace(result, measurements=tuple(replace(run, windows=(endless,)) for run in result.measurements))
+    assert fault_times(late)[0].common == ((2000.0, 2400.0),)
+
+
+def test_a_group_figure_has_a_breaker_only_where_there_is_one(result: Result) -> None:
+    labels = [[ax.get_ylabel() for ax in charts.group_figure(result, name).axes] for name in ("payment", "inventory")]
+    assert "instances (%)" in labels[0]
+    assert "instances (%)" not in labels[1]
+    with pytest.raises(ValueError, match="inventory has no breaker"):
+        charts.breaker(result, "inventory")
+
+
+def test_an_unknown_group_is_refused_with_those_that_exist(result: Result) -> None:
+    with pytest.raises(ValueError, match=r"there are: consumers\.payment, consumers\.inventory"):
+        charts.lag(result, "paiment")
+
+
+def test_every_group_gets_a_figure_and_one_shows_all(tmp_path: Path) -> None:
+    paths = charts.write(outage_result(runs=1), tmp_path)
+    assert {path.name for path in paths} == {"overview.png", "consumers.payment.png", "consumers.inventory.png"}
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
