@@ -99,11 +99,11 @@ class Recovery:
     """
 
     def __init__(self, above: Sequence[Periods], hold: float, excess: float, run_end: float) -> None:
-        self.above = above
+        self.above = [clipped(periods, 0.0, run_end) for periods in above]
         self.hold = hold
         self.excess = excess
         self.run_end = run_end
-        self.raised = merged(*(np.concatenate(bounds) for bounds in zip(*above, strict=True)))
+        self.raised = merged(*(np.concatenate(bounds) for bounds in zip(*self.above, strict=True)))
         falls = self.raised[1]
         self.instants = falls[self._lasts_from(falls)]
 
@@ -116,7 +116,7 @@ class Recovery:
 
     def _lasts_from(self, instants: np.ndarray) -> np.ndarray:
         ends = instants + self.hold
-        lasting = ends <= self.run_end
+        lasting = (instants < self.run_end) & (ends <= self.run_end)
         for periods in self.above:
             lasting &= elapsed(periods, ends) - elapsed(periods, instants) <= self.excess
         return lasting

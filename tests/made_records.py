@@ -40,7 +40,7 @@ def made_journey(
 
 
 def made_group(*journeys: Journey, name: str = "consumers.payment", **given: Any) -> GroupRecord:
-    """A queue per journey, one instance that always runs; an event with an effect is processed, any other in backlog."""
+    """A queue per journey, one instance that always runs; events with an effect are processed, others backlog."""
     effects = [np.array(each.effect[: len(each.messages)]) for each in journeys]
     usual: dict[str, Any] = {
         "topics": [each.messages.topic for each in journeys],

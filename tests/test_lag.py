@@ -178,7 +178,8 @@ def random_journey(rng: np.random.Generator, events: int) -> Journey:
     produced = np.sort(rng.uniform(0, 50, events))
     effect = np.full(events, NAN)
     trails = {name: [] for name in (*FINISHING, "redrives")}
-    for event, now in enumerate(produced):
+    for event, start in enumerate(produced):
+        now = start
         for _ in range(rng.integers(0, 4)):
             now += rng.exponential(10)
             trails["moves"].append((event, now))
@@ -222,7 +223,8 @@ def test_metrics_of_lag_are_those_of_the_definition(seed: int, chunk: int, monke
     inside = (time for time in changes_of(journey) if start < time < end)
     edges = np.array([start, *sorted(inside), end])
     middles = (edges[1:] + edges[:-1]) / 2
-    held = [[since for event in range(30) if (since := in_lag_since(journey, event, now)) is not None] for now in middles]
+    since = [[in_lag_since(journey, event, now) for event in range(30)] for now in middles]
+    held = [[each for each in row if each is not None] for row in since]
     levels, widths = np.array([len(each) for each in held]), np.diff(edges)
 
     found = lag(journey)
@@ -238,7 +240,8 @@ def test_metrics_of_lag_are_those_of_the_definition(seed: int, chunk: int, monke
     metrics = measured(made_system(made_group(journey), duration=end, warmup=start))
     assert metrics["lag_seconds_mean"] == pytest.approx(np.average(ages, weights=widths))
     assert metrics["lag_seconds_max"] == pytest.approx(max(ages + np.where(ages > 0, widths / 2, 0)))
-    fine = np.concatenate([age + (np.arange(2000) / 2000 - 0.5) * width * (age > 0) for age, width in zip(ages, widths, strict=True)])
+    around = np.arange(2000) / 2000 - 0.5
+    fine = (ages[:, None] + around * (widths * (ages > 0))[:, None]).ravel()
     order, weights = np.argsort(fine), np.repeat(widths / 2000, 2000)
     reached = np.cumsum(weights[order])
     assert metrics["lag_seconds_p99"] == pytest.approx(fine[order][reached.searchsorted(0.99 * reached[-1])], abs=0.01)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from models.scenario import Scenario
+    from models import System
     from simulator.results import Result
 
 app = typer.Typer(
@@ -85,9 +85,9 @@ def check(
 def schema() -> None:
     """Print the JSON Schema of a scenario, for editors that complete and check."""
     from experiments.lab.console import console
-    from models.scenario import Scenario
+    from models import System
 
-    console().print(json.dumps(Scenario.model_json_schema(), indent=1), soft_wrap=True)
+    console().print(json.dumps(System.model_json_schema(), indent=1), soft_wrap=True)
 
 
 def main() -> None:
@@ -98,17 +98,17 @@ def main() -> None:
     app()
 
 
-def _scenario(name: str, settings: list[str], runs: str | None = None, seed: int | None = None) -> Scenario:
+def _scenario(name: str, settings: list[str], runs: str | None = None, seed: int | None = None) -> System:
     """The scenario of a file or a built-in with the changes of the command line."""
-    from models.scenario import Scenario
+    from models import System
 
     changes = dict(_setting(text) for text in settings)
     if runs is not None:
         changes["run.runs"] = _value(runs)
     if seed is not None:
         changes["run.seed"] = seed
-    scenario = Scenario.load(name)
-    return scenario.with_(changes) if changes else scenario
+    system = System.load(name)
+    return system.with_(changes) if changes else system
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -138,16 +138,15 @@ def _folder(name: str, out: Path | None) -> Path:
     return folder
 
 
-def _replicated(scenario: Scenario, jobs: int, trace: bool) -> tuple[Result, bool]:
+def _replicated(scenario: System, jobs: int, trace: bool) -> tuple[Result, bool]:
     """The result, and whether it is only part of what was asked for because the user stopped it."""
-    from models import System
     from simulator.replication import Interrupted, replicate
 
     if jobs == 0:
         raise BadOptionError("--jobs 0: must be a number of processes, or -1 for one per core")
     try:
         with _progress() as progress:
-            return replicate(System(scenario), jobs=jobs, trace=trace, progress=progress), False
+            return replicate(scenario, jobs=jobs, trace=trace, progress=progress), False
     except Interrupted as stop:
         if stop.result is None:
             _say("No run was finished, so nothing was written")
@@ -174,7 +173,7 @@ def _progress() -> Iterator[Callable[[int, int], None] | None]:
         yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
-def _finish(scenario: Scenario, result: Result, folder: Path) -> bool:
+def _finish(scenario: System, result: Result, folder: Path) -> bool:
     """Write and print; returns whether an objective is violated."""
     from experiments.lab.console import console, show
     from experiments.lab.output import write_run
