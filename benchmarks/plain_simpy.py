@@ -46,7 +46,7 @@ class Workload:
             self.produced.append(self.env.now)
             self.completed.append(None)
             self.attempts.append(0)
-            yield self.partitions[number % PARTITIONS].put(number)
+            yield self.partitions[self.random.randrange(PARTITIONS)].put(number)
             number += 1
 
     def consume(self, partition: simpy.Store) -> Process:

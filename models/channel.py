@@ -12,13 +12,18 @@ from simulator.streams import child_identity
 
 
 class Channel:
-    """One topic of one replication. `again`: copies beyond each event's first, (event, time)."""
+    """One topic of one replication. `again`: copies beyond each event's first, (event, time).
 
-    def __init__(self, sim: Simulation, name: str, delivery: str, partitions: int, messages: Messages) -> None:
+    `ahead`: its producer writes arrivals before they are due.
+    """
+
+    def __init__(self, sim: Simulation, name: str, delivery: str, partitions: int, messages: Messages, ahead: bool) -> None:
         self.name = name
         self.delivery = delivery
         self.messages = messages
-        self.partitions = [Partition(number) for number in range(partitions if delivery == "log" else 1)]
+        self.ahead = ahead
+        times = messages.produced if ahead else None
+        self.partitions = [Partition(number, times) for number in range(partitions if delivery == "log" else 1)]
         self.queues: list[Queue] = []
         self.again = Trail(event="i", time="d")
         self.adopted: dict[tuple[str, int], int] = {}

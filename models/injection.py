@@ -12,7 +12,7 @@ import simpy
 from models.faults import Fault
 from models.group import Group
 from models.instance import Instance
-from models.producing import ClosedProducing, OpenProducing
+from models.producing import OpenProducing, Producing
 from models.server import Server
 from simulator.distributions import residual
 from simulator.modifiers import Modified, any_of
@@ -66,7 +66,7 @@ class Injection:
 
     def __init__(
         self, sim: Simulation, groups: dict[str, Group], servers: dict[str, Server],
-        producers: dict[str, OpenProducing | ClosedProducing],
+        producers: dict[str, Producing],
     ) -> None:  # fmt: skip
         self.sim = sim
         self.groups = groups
@@ -170,7 +170,7 @@ class Injection:
         instances = group.instances if not index else [group.instances[int(index.rstrip("]"))]]
         return [self._on_instance(fault, group, instance) for instance in instances]
 
-    def _on_producer(self, fault: Fault, path: str, producer: OpenProducing | ClosedProducing) -> Strike:
+    def _on_producer(self, fault: Fault, path: str, producer: Producing) -> Strike:
         target = self._target(path)
         if fault.kind == "surge":
             assert isinstance(producer, OpenProducing)

@@ -33,12 +33,12 @@ class Level:
         return max(int(self.at(np.array(start))), int(levels.max(initial=0)))
 
     def seconds(self, periods: Periods) -> np.ndarray:
-        """Seconds of `periods` for which the level is 0, 1, 2, ... up to the highest."""
+        """Seconds of `periods` for which the level is 0, 1, 2, ..."""
         counted = [part for start, end in zip(*periods, strict=True) for part in self._seconds_between(start, end)]
         total = np.zeros(max((low + len(seconds) for low, seconds in counted), default=1))
         for low, seconds in counted:
             total[low : low + len(seconds)] += seconds
-        return total[: np.flatnonzero(total).max(initial=0) + 1]
+        return total
 
     def above(self, bound: float) -> Periods:
         """When the level is above `bound` (at least 0). There is a down for each up: infinite where it never comes."""

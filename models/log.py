@@ -8,6 +8,7 @@ from typing import Protocol
 
 from models.journey import Journey
 from simulator.recorder import Trail
+from simulator.simulation import DELIVERY, Alarm, Simulation, priority
 
 
 class Owner(Protocol):
@@ -22,11 +23,13 @@ class Owner(Protocol):
 class Partition:
     """Records in order: `records` holds event numbers; `appended` the times (s) of those that are not first copies.
 
-    A retry partition also keeps, per record, how often its delivery has failed and its last delay (s).
+    A retry partition also keeps, per record, how often its delivery has failed and its last delay (s). Where the producer
+    writes ahead, `times` has the time of each event, and a record exists only from then on.
     """
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, times: array[float] | None = None) -> None:
         self.number = number
+        self.times = times
         self.records = array("i")
         self.appended: dict[int, float] = {}
         self.cursors: list[Cursor] = []
@@ -56,15 +59,20 @@ class Cursor:
     does is refused by it. `failing`, `waited`: the owner's memory of the record at `handled` that has failed.
     """
 
-    def __init__(self, partition: Partition, journey: Journey, topic: int, retry: bool) -> None:
+    def __init__(self, sim: Simulation, partition: Partition, journey: Journey, topic: int, retry: bool, place: int) -> None:
+        self.sim = sim
+        self.place = place
         self.partition = partition
+        self.times = partition.times
         self.records = partition.records
         self.journey = journey
+        self.deliveries = journey.deliveries
         self.topic = topic
         self.retry = retry
         self.position = self.handled = self.committed = 0
         self.owner: Owner | None = None
         self.asleep = False
+        self.alarm = Alarm(sim, priority(DELIVERY, place))
         self.tenancy = 0
         self.failing = 0
         self.waited = 0.0
@@ -81,11 +89,16 @@ class Cursor:
 
     def rest(self) -> None:
         """A worker has finished with what it took: sleep, or stand in line again where there is more."""
-        if self.position < len(self.records):
+        if self.position == len(self.records):
+            self.asleep = True
+        elif self.times is None or (due := self.times[self.records[self.position]]) <= self.sim._now:
             assert self.owner is not None
             self.owner.ready.append(self)
         else:
-            self.asleep = True
+            self.alarm.at(due).callbacks = [self._due]
+
+    def _due(self, _: object) -> None:
+        self.wake()
 
     def commit(self, offset: int, now: float) -> None:
         """Makes `offset` the start of the next owner, durably."""
@@ -96,6 +109,8 @@ class Cursor:
     def hand_to(self, owner: Owner | None) -> None:
         """Gives the partition to a new owner, who starts at the committed offset; None: nobody's."""
         self.tenancy += 1
+        self.alarm.silence()
+        self.alarm = Alarm(self.sim, self.alarm.order)
         self.owner = owner
         self.asleep = False
         self.position = self.handled = self.committed

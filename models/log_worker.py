@@ -8,10 +8,10 @@ from models.handling import Handling
 from models.instance import Life
 from models.journey import CONSUMER
 from models.log import Cursor, Partition
-from models.outcome import OK, RETURNED, SUPPRESSED
+from models.outcome import OK, RETURNED, SUPPRESSED, TRANSIENT
 from models.rules import Rules
 from models.settlement import Again, Settlement
-from models.worker import Wait, Worker
+from models.worker import Wait, Worker, either
 from simulator.recorder import NAN
 
 
@@ -50,6 +50,7 @@ class LogWorker(Worker):
         self.on_stopped = on_stopped
         self.runs: list[Run] = []
         self.unpublished: list[tuple[Handling, int]] = []
+        self.handle_run = self._handle_simple_run if rules.simple else self._handle_run
         super().__init__(life, rules)
 
     def run(self) -> Wait:
@@ -65,7 +66,7 @@ class LogWorker(Worker):
             if rules.batched:
                 yield from self._serve_batch()
             for run in self.runs:
-                yield from self._handle_run(run)
+                yield from self.handle_run(run)
                 if life.stopping and rules.commit != "before":
                     break
             self._finish_batch()
@@ -73,25 +74,31 @@ class LogWorker(Worker):
     def _poll(self) -> bool:
         """Takes up to `batch` records, of this worker's share of the partitions. Commits what is due first."""
         life, rules = self.life, self.rules
-        if not life.open:
-            return False
+        ready = life.ready
         now = self.sim._now
-        if life.commit_due <= now:
+        if life.commit_due <= now and life.open:
             life.commit_by_itself(now)
-        ready, room, runs = life.ready, rules.batch, self.runs
+        if not ready or not life.open:
+            return False
+        room, runs = rules.batch, self.runs
         while ready and room and len(runs) < life.share:
             cursor = ready.popleft()
-            offset = cursor.position
-            end = cursor.position = min(len(cursor.records), offset + room)
-            deliveries = cursor.journey.deliveries
-            for event in cursor.records[offset:end]:
-                deliveries[event] += 1
+            offset = end = cursor.position
+            records, deliveries = cursor.records, cursor.deliveries
+            last = min(len(records), offset + room)
+            if (times := cursor.times) is None:
+                while end < last:
+                    deliveries[records[end]] += 1
+                    end += 1
+            else:
+                while end < last and times[event := records[end]] <= now:
+                    deliveries[event] += 1
+                    end += 1
+            cursor.position = end
             if rules.commit == "before":
                 cursor.commit(end, now)
             room -= end - offset
             runs.append(Run(cursor, offset, end))
-        if not runs:
-            return False
         life.active += 1
         self.polled_at = now
         rules.polls += 1
@@ -146,6 +153,42 @@ class LogWorker(Worker):
             if life.stopping and rules.commit != "before":
                 return
 
+    def _handle_simple_run(self, run: Run) -> Wait:
+        """`_handle_run` where there is nothing but service and failure, told in one piece because it is told so often."""
+        cursor, life, rules, sim = run.cursor, self.life, self.rules, self.sim
+        handling, alarm, instance = self.handlings[cursor.topic], self.alarm, self.instance
+        journey, records = handling.journey, cursor.records
+        started, attempts, service, failure = journey.started, journey.attempts, handling.service, handling.failure
+        for offset in range(run.offset, run.end):
+            event = records[offset]
+            began = self.busy_since = sim._now
+            if started[event] != started[event]:
+                started[event] = began
+            n = attempts[event] = attempts[event] + 1
+            if n > 1:
+                journey.retries.add(event, began)
+            seconds = service(event, n) * instance.slow
+            mark = life.mark
+            yield alarm.at(began + seconds)
+            if life.mark != mark:
+                yield from self._disturbed(began, seconds)
+            now = sim._now
+            rules.busy += now - began
+            self.busy_since = NAN
+            if rules.may_fail and failure(event, n) < either(rules.failure_rate, instance.failure_rate):
+                journey.failures.add(event, now)
+                if self._must_wait(run, handling, event, TRANSIENT):
+                    return
+            else:
+                journey.effect_applied(event, now)
+            run.offset = offset + 1
+            if cursor.tenancy == run.tenancy:
+                cursor.handled = offset + 1
+                if rules.commit == "record":
+                    cursor.commit(offset + 1, now)
+            if life.stopping and rules.commit != "before":
+                return
+
     def _must_wait(self, run: Run, handling: Handling, event: int, outcome: int) -> bool:
         """A delivery failed. Whether the record must be tried again in its place; else it is finished here."""
         cursor, rules, desk = run.cursor, self.rules, self.settlement
@@ -184,11 +227,11 @@ class LogWorker(Worker):
     def _finish_batch(self) -> None:
         """Commits, publishes what waited for the commit, and gives the partitions back to the line."""
         life, now, runs = self.life, self.sim._now, self.runs
-        if self.rules.commit in ("batch", "transaction"):
+        if self.rules.commits_batches:
             self._commit_batch(now)
         for run in runs:
-            if run.is_ours():
-                cursor = run.cursor
+            cursor = run.cursor
+            if cursor.tenancy == run.tenancy:
                 if not run.blocked:
                     cursor.rest()
                 elif not cursor.waited:

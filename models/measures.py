@@ -64,7 +64,7 @@ def measure(record: SystemRecord) -> Measurement:
         series |= dependency_series(dependency, times)
     measures += measure_faults(record, groups.lags)
     measures += _measure_system(record, groups)
-    windows = [(fault.name, *window) for fault in record.faults for window in fault.windows]
+    windows = [(fault.name.removeprefix("faults."), *window) for fault in record.faults for window in fault.windows]
     rows = [[getattr(row, column.name) for column in fields(row)] for row in groups.partitions]
     return Measurement(
         metrics=tuple(measures),

@@ -46,17 +46,20 @@ class Producing:
         self._block_keys: list[int] = []
         self._block_from = 0
 
-    def _draw_block(self) -> None:
-        """Keys and partitions of the next block of events."""
-        first = self._block_from = self.events
-        count = len(self.channel.partitions)
+    def draw(self, first: int, count: int) -> tuple[np.ndarray | None, np.ndarray]:
+        """Keys (None: no keys) and partitions of `count` events from the `first` on."""
+        partitions = len(self.channel.partitions)
         if self.spec.keys is not None:
-            keys = self.spec.keys.numbers(self._keys.block(self.key, first, BLOCK))
-            self._block_keys = keys.tolist()
-            self._partitions = partitions_of(keys, count).tolist()
-        else:
-            luck = self._spread.block(self.key, first, BLOCK)
-            self._partitions = (luck * count).astype(np.int64).tolist()
+            keys = self.spec.keys.numbers(self._keys.block(self.key, first, count))
+            return keys, partitions_of(keys, partitions)
+        luck = self._spread.block(self.key, first, count)
+        return None, (luck * partitions).astype(np.int64)
+
+    def _draw_block(self) -> None:
+        keys, partitions = self.draw(self.events, BLOCK)
+        self._block_from = self.events
+        self._block_keys = [] if keys is None else keys.tolist()
+        self._partitions = partitions.tolist()
 
     def produce(self) -> int:
         """The next event arrives and is stored. Returns its number."""
@@ -130,6 +133,51 @@ class OpenProducing(Producing):
     def end(self) -> None:
         """No arrivals any more."""
         self.set_factor(0.0)
+
+
+class AheadProducing(Producing):
+    """An open producer that nothing can disturb: it writes its arrivals into the log a block ahead, which costs no event each.
+
+    Its records say when they exist; readers look at the time.
+    """
+
+    def __init__(self, sim: Simulation, name: str, spec: Producer, channel: Channel, place: int, until: float) -> None:
+        super().__init__(sim, name, spec, channel, place)
+        assert not isinstance(spec.arrivals, ClosedArrivals)
+        self.clock = ArrivalClock(spec.arrivals, sim.stream, name)
+        self.until = until
+        sim.process(self.run())
+
+    def run(self) -> Process:
+        """Block by block, each when the one before it has arrived."""
+        while True:
+            times = np.asarray(self.clock.next_block())
+            times = np.repeat(times[times <= self.until], self.spec.arrivals.size)
+            if not len(times):
+                return
+            for first in range(0, len(times), BLOCK):
+                self._write(times[first : first + BLOCK])
+            yield self.alarm.at(float(times[-1]))
+
+    def _write(self, times: np.ndarray) -> None:
+        first, messages = self.events, self.messages
+        self.events += len(times)
+        while self.events > messages.capacity:
+            messages.make_room()
+        messages.produced.frombytes(times.tobytes())
+        keys, partitions = self.draw(first, len(times))
+        if keys is not None:
+            messages.key.frombytes(keys.astype(np.int32).tobytes())
+        for partition in self.channel.partitions:
+            events = np.flatnonzero(partitions == partition.number) + first
+            partition.records.frombytes(events.astype(np.int32).tobytes())
+            for cursor in partition.cursors:
+                if cursor.asleep:
+                    cursor.asleep = False
+                    cursor.rest()
+
+    def end(self) -> None:
+        """No arrivals any more: none was written beyond the end."""
 
 
 class ClosedProducing(Producing):

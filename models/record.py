@@ -92,7 +92,10 @@ class DependencyRecord:
 
 @dataclass(kw_only=True)
 class FaultRecord:
-    """One fault: (target, start, end) of what happened, the groups it touches, and when these count as recovered."""
+    """One fault: (target, start, end) of what happened, the groups it touches, and when these count as recovered.
+
+    `name`, as that of every part, is its path: `faults.gateway outage`.
+    """
 
     name: str
     targets: list[str]

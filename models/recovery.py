@@ -41,7 +41,7 @@ def measure_faults(record: SystemRecord, lags: Mapping[str, Level]) -> list[Meas
 
 def _measure_fault(fault: FaultRecord, record: SystemRecord, lags: Mapping[str, Level]) -> Sheet:
     start, end = record.window
-    sheet = Sheet(f"faults.{fault.name}")
+    sheet = Sheet(fault.name)
     windows = [window for window in fault.windows if window[1] <= end and window[2] >= start]
     sheet.count("occurrences", len(windows))
     sheet.value("downtime", sum(_downtime(windows, target, record) for target in {window[0] for window in windows}))

@@ -28,6 +28,7 @@ class Rules:
         self.batch = spec.batch or 1
         self.batched = spec.service_per == "batch"
         self.commit = spec.commit or "batch"
+        self.commits_batches = self.commit in ("batch", "transaction")
         self.acknowledge_first = spec.acknowledge == "before"
         self.through = self.redelivery.through or "requeue"
         self.max_deliveries = self.redelivery.max_deliveries or 0
@@ -41,6 +42,9 @@ class Rules:
         redrives = spec.dead_letter is not None and spec.dead_letter.redrive_after is not None
         self.uses_retry_topic = self.through == "retry_topic" or redrives
         self.plain = not (spec.retry or spec.breaker or spec.idempotency or spec.publishes)
+        self.simple = self.plain and not (
+            spec.dependencies or spec.timeout is not None or may_be_poison or self.batched or self.defer_publishes
+        )
         self.busy = self.held = 0.0
         self.polls = self.polled = 0
         self.empty_polls = Trail(time="d")

@@ -23,7 +23,7 @@ from models.journey import Journey
 from models.log import Cursor, Partition
 from models.measures import measure
 from models.message import Messages
-from models.producing import ClosedProducing, OpenProducing
+from models.producing import AheadProducing, ClosedProducing, OpenProducing, Producing
 from models.queue import Queue
 from models.rules import Rules
 from models.scenario import Scenario
@@ -45,7 +45,7 @@ class Parts:
         self.sim = sim
         self.scenario = scenario
         self.channels: dict[str, Channel] = {}
-        self.producers: dict[str, OpenProducing | ClosedProducing] = {}
+        self.producers: dict[str, Producing] = {}
         self.servers: dict[str, Server] = {}
         self.groups: dict[str, Group] = {}
         self.injection: Injection
@@ -187,8 +187,9 @@ class _Assembly:
         """Topics, dependencies, groups, producers, faults; then everything starts."""
         scenario, parts = self.scenario, self.parts
         for name, topic in scenario.topics.items():
-            messages = Messages(name, self._is_single(name))
-            parts.channels[name] = Channel(self.sim, name, topic.delivery or "log", topic.partitions, messages)
+            messages, delivery = Messages(name, self._is_single(name)), topic.delivery or "log"
+            ahead = self._is_written_ahead(name, delivery)
+            parts.channels[name] = Channel(self.sim, name, delivery, topic.partitions, messages, ahead)
         for name, dependency in scenario.dependencies.items():
             parts.servers[name] = Server(self.sim, name, dependency, self._place())
         for name in scenario.consumers:
@@ -212,9 +213,22 @@ class _Assembly:
         dead = any(consumer.dead_letter and consumer.dead_letter.topic == topic for consumer in consumers)
         return len(writers) == 1 and not published and not dead
 
-    def _producer(self, name: str) -> OpenProducing | ClosedProducing:
+    def _is_written_ahead(self, topic: str, delivery: str) -> bool:
+        """Whether nothing can disturb the arrivals of a topic: one open producer, no second copies, no surge, no poison."""
+        if delivery != "log" or not self._is_single(topic):
+            return False
+        name, producer = next((n, p) for n, p in self.scenario.producers.items() if p.topic == topic)
+        struck = {target for fault in self.scenario.faults for target in fault.targets}
+        readers = [consumer for consumer in self.scenario.consumers.values() if topic in consumer.topics]
+        returned = any(reader.dead_letter and reader.dead_letter.redrive_to == "topic" for reader in readers)
+        undisturbed = not producer.poison and f"producers.{name}" not in struck and not returned
+        return undisturbed and not isinstance(producer.arrivals, ClosedArrivals)
+
+    def _producer(self, name: str) -> Producing:
         spec, path = self.scenario.producers[name], f"producers.{name}"
         channel, place = self.parts.channels[spec.topic], self._place()
+        if channel.ahead:
+            return AheadProducing(self.sim, path, spec, channel, place, self.scenario.run.duration)
         if not isinstance(spec.arrivals, ClosedArrivals):
             return OpenProducing(self.sim, path, spec, channel, place)
         producer = ClosedProducing(self.sim, path, spec, channel, place)
@@ -256,9 +270,9 @@ class _Assembly:
             retries = [Partition(partition.number) for partition in channel.partitions]
             group.retry_partitions.append(retries)
             for partition in channel.partitions:
-                group.cursors.append(Cursor(partition, handling.journey, topic, retry=False))
+                group.cursors.append(Cursor(self.sim, partition, handling.journey, topic, False, group.place))
             if group.rules.uses_retry_topic:
-                group.cursors.extend(Cursor(partition, handling.journey, topic, retry=True) for partition in retries)
+                group.cursors += [Cursor(self.sim, p, handling.journey, topic, True, group.place) for p in retries]
 
     def _is_read(self, topic: str) -> bool:
         return any(topic in consumer.topics for consumer in self.scenario.consumers.values())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappush
+from heapq import heappop, heappush
 from typing import Any
 
 import simpy
+from simpy.core import StopSimulation
 
 from simulator.streams import Stream
 
@@ -33,6 +34,24 @@ class Simulation(simpy.Environment):
     def stream(self, name: str) -> Stream:
         """The random stream of that name, e.g. `consumers.payment/service`."""
         return Stream(self.seed, self.replication, name)
+
+    def run(self, until: float) -> None:  # type: ignore[override]
+        """Runs everything that happens before `until` (s), or until somebody raises StopSimulation.
+
+        SimPy's own loop, with its `step` written into it: a call less for each event.
+        """
+        queue = self._queue
+        try:
+            while queue and queue[0][0] < until:
+                self._now, _, _, event = heappop(queue)
+                callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
+                for callback in callbacks:
+                    callback(event)
+                if not event._ok and not hasattr(event, "_defused"):
+                    raise event._value
+            self._now = until
+        except StopSimulation:
+            return
 
     def call_at(self, time: float, kind: int, action: Callable[[], object], place: int = 0) -> Alarm:
         """Calls `action` at `time` (never before now). Returns the alarm; `silence` it to take the call back."""

@@ -144,7 +144,7 @@ def test_served_is_lost_only_where_something_waits_and_nobody_comes() -> None:
     group = made_group(
         journey,
         partitions=[(0, np.array([0])), (0, np.array([1]))],
-        unserved=[(0, 2.0, 8.0), (0, 3.0, 5.0), (1, 5.0, 12.0), (1, 13.0, 20.0)],
+        unserved=[(0, 2.0, 13.0), (0, 3.0, 5.0), (1, 5.0, 12.0), (1, 13.0, 20.0)],
     )
     assert measured(made_system(group, duration=20))["served"] == pytest.approx(1 - (2 + 2 + 1) / 20)
 
@@ -163,7 +163,7 @@ def test_lag_committed_is_the_ends_less_the_committed_offsets() -> None:
 def test_a_quantile_over_time_is_the_level_not_exceeded_for_that_share() -> None:
     assert level_quantile(np.array([94.0, 1.0, 5.0]), 0.95) == 1
     assert level_quantile(np.array([95.0, 0.0, 5.0]), 0.95) == 0
-    assert level_quantile(np.array([0.1] * 10), 0.7) == 6
+    assert level_quantile(np.full(14, 0.1), 0.5) == 6
 
 
 def test_periods_above_a_level_join_where_they_touch() -> None:

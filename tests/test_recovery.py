@@ -16,7 +16,7 @@ OUTAGE = ("gateway", 100.0, 160.0)
 
 def fault(*windows: tuple[str, float, float], name: str = "outage", **given) -> FaultRecord:
     usual = {"targets": ["gateway"], "affected": ["consumers.payment"], "hold": 30.0, "normal": None}
-    return FaultRecord(name=name, windows=list(windows), **(usual | given))
+    return FaultRecord(name=f"faults.{name}", windows=list(windows), **(usual | given))
 
 
 def busy(*spells: tuple[float, float, int], name: str = "consumers.payment") -> GroupRecord:
@@ -87,6 +87,10 @@ def test_a_hold_that_the_run_does_not_see_to_its_end_is_no_recovery() -> None:
     assert recovery(record)["recovery_time"].value == 40
 
 
+def test_lag_that_falls_soon_after_the_fault_recovers_when_it_has() -> None:
+    assert values(made_system(busy((100, 161, 50)), duration=400, faults=[fault(OUTAGE)]))["recovery_time"] == 1
+
+
 def test_every_affected_group_has_to_recover() -> None:
     groups = busy((100, 200, 50)), busy((150, 260, 20), name="consumers.shipping")
     both = fault(OUTAGE, affected=["consumers.payment", "consumers.shipping"])
@@ -111,6 +115,8 @@ def test_disturbances_apart_are_averaged_and_the_highest_peak_kept() -> None:
     found = recovery(made_system(busy((100, 130, 50), (200, 999, 9)), duration=400, faults=[fault(*windows)]))
     assert (found["recovery_time"].value, found["recovery_time"].censored) == ((10 + 180) / 2, True)
     assert found["recovered_share"].value == 0.5
+    found = recovery(made_system(busy((100, 999, 9)), duration=400, faults=[fault(*windows)]))
+    assert (found["recovery_time"].value, found["recovered_share"].exposure) == (180, 1)
 
 
 def test_normal_is_measured_where_no_fault_is_active() -> None:

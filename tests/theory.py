@@ -1,0 +1,258 @@
+"""Agreement of the simulator with known values: models as scenarios, what is read off each run, and the verdict.
+
+A metric agrees when its exact value lies in the 99 % Student-t interval over independent replications, and, in full, when
+the error and the half-width are within the tolerance of its case too. One metric in a hundred misses by chance, so a
+metric fails only if it misses twice: with the seed of its study and with the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from joblib import Parallel, delayed
+from scipy import stats
+
+from models import System
+from models.system import Parts
+from simulator import replicate
+from simulator.results import Measurement
+from simulator.simulation import Simulation
+
+CASES: dict[str, dict[str, Any]] = {
+    case["id"]: case for case in json.loads((Path(__file__).parent / "data" / "theory_cases.json").read_text())
+}
+CONFIDENCE = 0.99
+ROUNDING = 1e-9
+QUANTILE = re.compile(r"_p(\d\d)(_|$)")
+
+Tables = dict[str, Any]
+Inputs = Mapping[str, Any]
+
+
+def exact_values(case: str) -> dict[str, float]:
+    """The metrics of a case that a simulation must give; numbers that only stand beside them for contrast are left out."""
+    return {name: entry["value"] for name, entry in CASES[case]["expected"].items() if not entry.get("contrast")}
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Replications and their length (s), warm-up included. `width`: the widest relative half-width that this gives."""
+
+    runs: int
+    duration: float
+    width: float = math.inf
+
+
+@dataclass(frozen=True)
+class Study:
+    """A model with known values.
+
+    `tables`: the scenario without `run`, from the inputs; `read`: the metrics of one run, a sample for a quantile.
+    The exact values are those of the case whose identifier begins `name`, as far as `metrics` names them (all by
+    default), or are given with the inputs. `spreads`: which metrics are standard deviations over runs, and of what.
+    """
+
+    name: str
+    tables: Callable[[Inputs], Tables]
+    read: Callable[[Run], Mapping[str, float | np.ndarray]]
+    quick: Effort
+    full: Effort | None = None
+    warmup: float = 0.0
+    drain: bool = True
+    metrics: tuple[str, ...] = ()
+    spreads: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def case(self) -> str:
+        """Identifier of the case that it is about."""
+        return self.name.partition(" ")[0]
+
+    @property
+    def inputs(self) -> Inputs:
+        """The inputs of the case, or those given."""
+        return self.given or {name: entry["value"] for name, entry in CASES[self.case]["inputs"].items()}
+
+    @property
+    def exact(self) -> Mapping[str, float]:
+        """The values to be found, by metric."""
+        if self.values:
+            return self.values
+        values = exact_values(self.case)
+        return {name: values[name] for name in self.metrics or values}
+
+    def tolerance(self, metric: str) -> float:
+        """Relative error and half-width that the case allows."""
+        case = CASES[self.case]
+        return float(case.get("metric_tol", {}).get(metric, case["rel_tol"]))
+
+
+class Run:
+    """One replication: its metrics, its events and, where they must be looked at, the parts that ran."""
+
+    def __init__(self, study: Study, effort: Effort, measurement: Measurement, parts: Parts) -> None:
+        self.inputs = study.inputs
+        self.since, self.until = study.warmup, effort.duration
+        self.seconds = self.until - self.since
+        self.measurement = measurement
+        self.parts = parts
+
+    @cached_property
+    def _metrics(self) -> dict[tuple[str, str], float]:
+        return {(each.component, each.metric): each.value for each in self.measurement.metrics}
+
+    def metric(self, name: str, component: str = "consumers.c") -> float:
+        """A metric that the run gives by itself."""
+        return self._metrics[component, name]
+
+    def every(self, column: str, group: str = "c") -> np.ndarray:
+        """A column of the trace, for all events of a group."""
+        assert self.measurement.events is not None
+        events = self.measurement.events
+        return np.asarray(events[column])[np.asarray(events["group"]) == f"consumers.{group}"]
+
+    def column(self, name: str, group: str = "c") -> np.ndarray:
+        """A column of the trace, for the group's events produced in the measured time."""
+        produced = self.every("produced", group)
+        return self.every(name, group)[(produced >= self.since) & (produced <= self.until)]
+
+    def times(self, since: str, until: str, group: str = "c") -> np.ndarray:
+        """Seconds from one column to another, for the group's events produced in the measured time."""
+        return self.column(until, group) - self.column(since, group)
+
+    def occupancy(self, since: str, until: str, group: str = "c") -> np.ndarray:
+        """Shares of the measured time in which 0, 1, 2, ... events are between two columns."""
+        starts, ends = self.every(since, group), np.nan_to_num(self.every(until, group), nan=np.inf)
+        times = np.concatenate([[0.0], starts, ends])
+        order = np.argsort(times, kind="stable")
+        steps = np.concatenate([[0], np.ones(len(starts), dtype=int), -np.ones(len(ends), dtype=int)])
+        edges = np.clip(times[order], self.since, self.until)
+        return np.bincount(np.cumsum(steps[order]), np.diff(edges, append=self.until)) / self.seconds
+
+    def windows(self, fault: str) -> Iterator[tuple[str, float, float]]:
+        """Target, start and end of each window of a fault."""
+        return ((w.target, w.start, w.end) for w in self.measurement.windows if w.name == fault)
+
+
+def average(shares: np.ndarray) -> float:
+    """The mean of a number from the shares of time in which it is 0, 1, 2, ..."""
+    return float(np.arange(len(shares)) @ shares)
+
+
+def queue(arrivals: Tables, service: Any = 0.0, **consumer: Any) -> Tables:
+    """One topic with one queue, a producer `p` and a group `c`."""
+    return {
+        "broker": {"profile": "rabbitmq"},
+        "producers": {"p": {"topic": "t", "arrivals": arrivals}},
+        "consumers": {"c": {"topic": "t", "service": service, **consumer}},
+    }
+
+
+def log(arrivals: Tables, service: Any = 0.0, **consumer: Any) -> Tables:
+    """The same with a log of one partition."""
+    return {**queue(arrivals, service, **consumer), "broker": {"profile": "kafka"}}
+
+
+def poisson(rate: float, **others: Any) -> Tables:
+    return {"process": "poisson", "rate": float(rate), **others}
+
+
+def constant(rate: float, **others: Any) -> Tables:
+    return {"process": "constant", "rate": float(rate), **others}
+
+
+def exponential(mean: float) -> Tables:
+    return {"dist": "exponential", "mean": mean}
+
+
+def agree(study: Study, effort: Effort, full: bool = False) -> None:
+    """Raises AssertionError with every metric that misses twice, and with what both attempts gave."""
+    seed = crc32(study.name.encode())
+    missed, lines = _missed(study, effort, seed, full)
+    if missed:
+        again, more = _missed(study, effort, seed + 1, full)
+        missed, lines = missed & again, [*lines, *more]
+    assert not missed, f"{study.name}: {', '.join(sorted(missed))}\n" + "\n".join(lines)
+
+
+def _missed(study: Study, effort: Effort, seed: int, full: bool) -> tuple[set[str], list[str]]:
+    """The metrics whose values are not as they should be, and a line on each metric."""
+    samples = _samples(study, effort, seed, full)
+    missed, lines = set(), []
+    for metric, exact in study.exact.items():
+        sample, goal = _against(metric, samples, study, exact, full)
+        mean, half = interval(sample)
+        lines.append(f"{metric}: {mean:.6g} ± {half:.2g} ({half / abs(goal):.2%}), exact {goal:.6g}")
+        allowed = study.tolerance(metric) if full else effort.width
+        error = abs(mean - goal)
+        if error > max(half, ROUNDING * abs(goal)) or half > allowed * abs(goal) or (full and error > allowed * abs(goal)):
+            missed.add(metric)
+    return missed, lines
+
+
+def _samples(study: Study, effort: Effort, seed: int, full: bool) -> list[Mapping[str, Any]]:
+    if not full:
+        return _read(study, effort, effort.runs, seed, full)
+    pieces = (delayed(_read)(study, effort, 1, (seed << 16) + place, full) for place in range(effort.runs))
+    return [one for piece in Parallel(n_jobs=-1)(pieces) for one in piece]
+
+
+def _read(study: Study, effort: Effort, runs: int, seed: int, full: bool) -> list[Mapping[str, Any]]:
+    """What is read off replications, a quantile by the share of its sample beyond the exact value or, in full, itself."""
+    kept: list[Parts] = []
+
+    def keep(sim: Simulation, parts: Parts) -> Iterator[Any]:
+        kept.append(parts)
+        yield sim.timeout(0.0)
+
+    run = {"duration": effort.duration, "warmup": study.warmup, "drain": study.drain}
+    system = System(processes=[keep], run=run, **study.tables(study.inputs))
+    result = replicate(system, runs=runs, seed=seed, trace=True)
+    found = []
+    for measurement, parts in zip(result.measurements, kept, strict=True):
+        values = dict(study.read(Run(study, effort, measurement, parts)))
+        for metric, value in values.items():
+            if isinstance(value, np.ndarray):
+                exact = study.exact[metric]
+                values[metric] = float(np.quantile(value, _level(metric)) if full else (value > exact).mean())
+        found.append(values)
+    return found
+
+
+def _level(metric: str) -> float:
+    named = QUANTILE.search(metric)
+    assert named, f"{metric} is not a quantile"
+    return int(named[1]) / 100
+
+
+def _against(
+    metric: str, samples: Sequence[Mapping[str, Any]], study: Study, exact: float, full: bool
+) -> tuple[np.ndarray, float]:
+    """One number from each run, and the value that their mean is to be compared with."""
+    if metric in study.spreads:
+        return deviations(np.array([sample[study.spreads[metric]] for sample in samples])), exact
+    sample = np.array([sample[metric] for sample in samples])
+    beyond = QUANTILE.search(metric) and not full
+    return sample[~np.isnan(sample)], 1 - _level(metric) if beyond else exact
+
+
+def deviations(sample: np.ndarray) -> np.ndarray:
+    """Numbers whose mean is the standard deviation of a sample, and whose own spread tells its error (delta method)."""
+    spread = sample.std(ddof=1)
+    return spread + ((sample - sample.mean()) ** 2 - spread**2) / (2 * spread)
+
+
+def interval(sample: np.ndarray) -> tuple[float, float]:
+    """Mean of independent numbers and the half-width of its Student-t interval."""
+    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, len(sample) - 1)
+    return float(sample.mean()), float(quantile * sample.std(ddof=1) / math.sqrt(len(sample)))
