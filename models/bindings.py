@@ -116,7 +116,8 @@ class Bindings:
             oldest = next((handed_at for _, _, _, handed_at in life.unacked.values()), INFINITY)
             if oldest + limit <= self.sim.now:
                 self.leave(life)
-                self.join(life)
+                if not (life.stopping or life.frozen):
+                    self.join(life)
             else:
                 self._watch(life, min(oldest, self.sim.now) + limit)
 

@@ -209,17 +209,29 @@ def _settled(group: Group, topic: int) -> np.ndarray:
 
 def _dependency(server: Server, window: Window) -> DependencyRecord:
     calls = server.calls
+    begin, served, end = calls["begin"], calls["served"], calls["end"]
+    entered = ~np.isnan(served)
+    waits = entered & (served > begin) | ~entered & ~(end <= begin)
     return DependencyRecord(
         name=f"dependencies.{server.name}",
         concurrency=server.concurrency,
-        begin=calls["begin"],
-        end=calls["end"],
+        begin=begin,
+        end=end,
         outcome=calls["outcome"],
         wasted=calls["wasted"].astype(bool),
         busy_seconds=window.span(server.name)[0],
-        queue=(server.queued["time"], server.queued["number"]),
-        busy=(server.busy["time"], server.busy["number"]),
+        queue=_number_within(begin[waits], np.where(entered, served, end)[waits]),
+        busy=_number_within(served[entered], end[entered]),
     )
+
+
+def _number_within(starts: np.ndarray, ends: np.ndarray) -> Steps:
+    """How many of the stays [start, end) are going on, as steps; an end of NaN is none yet."""
+    ends = ends[~np.isnan(ends)]
+    times = np.concatenate([starts, ends])
+    order = np.argsort(times, kind="stable")
+    changes = np.concatenate([np.ones(len(starts), dtype=np.int64), -np.ones(len(ends), dtype=np.int64)])
+    return times[order], np.cumsum(changes[order])
 
 
 def _fault(fault: Fault, parts: Running) -> FaultRecord:

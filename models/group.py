@@ -125,7 +125,8 @@ class Group:
         if not life.alive:
             return
         if life.stopping:
-            self._end(life)
+            if life.is_done():
+                self._end(life)
         elif not life.member:
             self.membership.join(life)
             self._note_service()
@@ -137,10 +138,11 @@ class Group:
     def crash(self, instance: Instance) -> None:
         """The process is gone; the broker is told nothing."""
         instance.down += 1
-        life = instance.life
-        if life is not None:
-            self._kill(life)
+        for life in self._lives_of(instance):
+            life.commit_by_itself(self.sim.now)
+            self._bury(life)
             self.membership.miss(life)
+        instance.life = None
         instance.note()
         self._note_service()
 
@@ -153,7 +155,7 @@ class Group:
             life.stopping, life.open = True, False
             if life.gate is not None:
                 life.gate.let_look()
-            if not life.active and not life.frozen:
+            if life.is_done():
                 self._end(life)
         instance.note()
         self._note_service()
@@ -183,33 +185,29 @@ class Group:
     def pause(self, instance: Instance) -> None:
         """The process stands still: its heartbeats stop, what it called goes on."""
         instance.pauses += 1
-        life = instance.life
-        if instance.pauses == 1 and life is not None:
-            life.commit_by_itself(self.sim.now)
-            life.freeze()
-            if life.member:
-                self.membership.miss(life)
+        if instance.pauses == 1:
+            for life in self._lives_of(instance):
+                life.commit_by_itself(self.sim.now)
+                life.freeze()
+                if life.member:
+                    self.membership.miss(life)
             instance.note()
             self._note_service()
 
     def resume(self, instance: Instance) -> None:
         """It goes on where it was, perhaps as a zombie: expelled, and not yet aware of it."""
         instance.pauses -= 1
-        life = instance.life
-        if instance.pauses == 0 and life is not None:
-            life.thaw()
+        if instance.pauses == 0:
+            for life in self._lives_of(instance):
+                life.thaw()
+                if not life.active and not life.open:
+                    self._stopped(life)
             instance.note()
-            if life.active == 0:
-                if not life.member:
-                    self.membership.join(life)
-                elif not life.open:
-                    self.membership.surrendered(life)
             self._note_service()
 
-    def _kill(self, life: Life) -> None:
-        life.commit_by_itself(self.sim.now)
-        life.instance.life = None
-        self._bury(life)
+    def _lives_of(self, instance: Instance) -> list[Life]:
+        """Its life, and former ones that are still finishing what they have in hand."""
+        return [life for life in self.lives if life.instance is instance]
 
     def _bury(self, life: Life) -> None:
         self.lives.remove(life)

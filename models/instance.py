@@ -68,6 +68,10 @@ class Life:
         self.unacked: dict[int, tuple[Queue, int, int, float]] = {}
         self.tags = 0
 
+    def is_done(self) -> bool:
+        """Whether a life that is stopping has nothing left to do."""
+        return not self.active and not self.frozen and not (self.acknowledges_first and self.buffer)
+
     def call_worker(self) -> None:
         """Wakes an idle worker, or starts one where their number is unlimited."""
         if self.idle:
@@ -75,9 +79,12 @@ class Life:
         elif self.spawn is not None and self.alive:
             self.workers.append(self.spawn(self))
 
-    def commit_by_itself(self, now: float) -> None:
-        """Auto-commit, at the first poll after the interval: an idle consumer polls all the time, so then it was due."""
-        if self.commit_due > now or (self.active and not self.alive):
+    def commit_by_itself(self, now: float, polling: bool = False) -> None:
+        """Auto-commit of what is handled, at the first poll after the interval; an idle consumer polls all the time.
+
+        With several workers any of them polls for the instance.
+        """
+        if self.commit_due > now or (self.active and not polling):
             return
         time = now if self.active else max(self.commit_due, self.idle_since)
         for cursor in self.owned:
@@ -111,6 +118,8 @@ class Life:
         self.mark += 1
         for worker in self.workers:
             worker.leave(now)
+        for cursor in self.owned:
+            cursor.forget(now)
         self.idle.clear()
         self.ready.clear()
 

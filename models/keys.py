@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from simulator.spec import Spec
-from simulator.streams import _mix_block, mix
+from simulator.streams import mix_block, mix
 
 
 class UniformKeys(Spec):
@@ -58,7 +58,7 @@ def partition_of(key: int, partitions: int) -> int:
 def partitions_of(keys: np.ndarray, partitions: int) -> np.ndarray:
     """Partitions of many keys, as `partition_of` gives them: the same shape, int64."""
     with np.errstate(over="ignore"):
-        return (_mix_block(keys.astype(np.uint64)) % np.uint64(partitions)).astype(np.int64)
+        return (mix_block(keys.astype(np.uint64)) % np.uint64(partitions)).astype(np.int64)
 
 
 @lru_cache(maxsize=32)

@@ -6,7 +6,7 @@ from array import array
 from collections import deque
 from typing import Protocol
 
-from models.journey import Journey
+from models.journey import CONSUMER, Journey
 from simulator.recorder import Trail
 from simulator.simulation import DELIVERY, Alarm, Simulation, priority
 
@@ -106,8 +106,16 @@ class Cursor:
             self.committed = offset
             self.commits.add(now, offset)
 
-    def hand_to(self, owner: Owner | None) -> None:
+    def forget(self, now: float) -> None:
+        """The owner is gone, and with it what was committed before it was handled and waits to be tried again."""
+        for event in self.records[self.position : self.committed]:
+            if self.journey.effect[event] != self.journey.effect[event]:
+                self.journey.lose(event, now, CONSUMER)
+        self.position = max(self.position, self.committed)
+
+    def hand_to(self, owner: Owner | None, now: float) -> None:
         """Gives the partition to a new owner, who starts at the committed offset; None: nobody's."""
+        self.forget(now)
         self.tenancy += 1
         self.alarm.silence()
         self.alarm = Alarm(self.sim, self.alarm.order)

@@ -77,7 +77,7 @@ class LogWorker(Worker):
         ready = life.ready
         now = self.sim._now
         if life.commit_due <= now and life.open:
-            life.commit_by_itself(now)
+            life.commit_by_itself(now, polling=True)
         if not ready or not life.open:
             return False
         room, runs = rules.batch, self.runs

@@ -65,10 +65,10 @@ class Coordinator:
         """A member says goodbye, or is expelled: what it does from now on is refused."""
         if not life.member:
             return
-        life.member = False
+        life.member = life.open = False
         self.members.remove(life)
         for cursor in life.owned:
-            cursor.hand_to(None)
+            cursor.hand_to(None, self.sim.now)
         life.owned = []
         life.ready.clear()
         self.on_change()
@@ -141,7 +141,7 @@ class Coordinator:
             owner = self.members[cursor.partition.number % len(self.members)] if self.members else None
             if owner is not None:
                 owner.owned.append(cursor)
-            cursor.hand_to(owner)
+            cursor.hand_to(owner, self.sim.now)
         for life in self.members:
             life.share = max(1, -int(-len(life.owned) // self.concurrency))
             life.open = not life.stopping

@@ -11,6 +11,7 @@ import simpy
 from models.arrival_times import ArrivalClock
 from models.arrivals import ClosedArrivals
 from models.channel import Channel
+from models.journey import Journey
 from models.keys import partitions_of
 from models.message import NONE
 from models.producer import Producer
@@ -104,6 +105,7 @@ class OpenProducing(Producing):
         assert not isinstance(spec.arrivals, ClosedArrivals)
         self.clock = ArrivalClock(spec.arrivals, sim.stream, name)
         self.arrived = 0
+        self.over = False
         self.process = sim.process(self.run())
 
     def run(self) -> Process:
@@ -126,13 +128,16 @@ class OpenProducing(Producing):
                 self.alarm = Alarm(self.sim, self.alarm.order)
 
     def set_factor(self, factor: float) -> None:
-        """From now on arrivals come `factor` times as fast."""
+        """From now on arrivals come `factor` times as fast, unless they are over."""
+        if self.over:
+            return
         self.clock.set_factor(self.sim.now, factor, self.arrived)
         self.process.interrupt()
 
     def end(self) -> None:
         """No arrivals any more."""
         self.set_factor(0.0)
+        self.over = True
 
 
 class AheadProducing(Producing):
@@ -190,7 +195,7 @@ class ClosedProducing(Producing):
         self.groups = 0
         self.open = True
         self._think = sim.stream(f"{name}/think")
-        self._waiting: dict[int, list[Any]] = {}
+        self._unsettled: dict[int, tuple[set[int], set[int], Alarm]] = {}
         for client in range(self.arrivals.clients):
             sim.process(self.run(client))
 
@@ -198,6 +203,7 @@ class ClosedProducing(Producing):
         """The life of one client. Its n-th thought is drawn by (client, n)."""
         arrivals, sim = self.arrivals, self.sim
         alarm = Alarm(sim, priority(ARRIVAL, self.place))
+        bell = Alarm(sim, priority(ARRIVAL, self.place))
         begin, turn = arrivals.start, 0
         while True:
             thought = arrivals.think.ppf(self._think.uniform(client, turn))
@@ -205,13 +211,16 @@ class ClosedProducing(Producing):
             turn += 1
             if not self._may_send():
                 return
-            bell = Alarm(sim, priority(ARRIVAL, self.place))
-            pending = [arrivals.size * self.groups, bell]
             if arrivals.size > 1:
                 sim.hold()
+            sent: set[int] = set()
             for _ in range(arrivals.size):
-                self._waiting[self.produce()] = pending
-            if pending[0]:
+                event = len(self.messages)
+                if self.groups:
+                    sent.add(event)
+                    self._unsettled[event] = set(range(self.groups)), sent, bell
+                self.produce()
+            if sent:
                 yield bell.wait()
 
     def _may_send(self) -> bool:
@@ -222,14 +231,23 @@ class ClosedProducing(Producing):
             return False
         return self.open
 
-    def settled(self, event: int) -> None:
-        """A group has settled an event, in whatever way."""
-        pending = self._waiting.get(event)
-        if pending is None:
-            return
-        pending[0] -= 1
-        if pending[0] == 0:
-            pending[1].ring()
+    def told_by(self, journey: Journey) -> None:
+        """One more group whose settling of events the clients wait for."""
+        group = self.groups
+        self.groups += 1
+
+        def settled(event: int) -> None:
+            groups, sent, bell = self._unsettled.get(event, (None, None, None))
+            if groups is None or sent is None or bell is None:
+                return
+            groups.discard(group)
+            if not groups:
+                del self._unsettled[event]
+                sent.remove(event)
+                if not sent and bell.callbacks:
+                    bell.ring()
+
+        journey.on_settled.append(settled)
 
     def end(self) -> None:
         """No arrivals any more."""

@@ -87,3 +87,4 @@ class Queue:
         """A consumer has gone."""
         if taker in self.takers:
             self.takers.remove(taker)
+            self.push()

@@ -61,7 +61,9 @@ class QueueWorker(Worker):
     def _settle(self, tag: int, queue: Queue, place: int, handling: Handling, event: int, outcome: int) -> None:
         life = self.life
         if self.rules.acknowledge_first:
-            if outcome > SUPPRESSED:
+            if outcome == RETURNED:
+                handling.journey.lose(event, self.sim.now, CONSUMER)
+            elif outcome > SUPPRESSED:
                 self._failed(queue, None, handling, event, outcome, queue.handed.pop(place, 0) + 1, 0.0)
             return
         if outcome == RETURNED or life.unacked.pop(tag, None) is None:

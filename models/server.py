@@ -53,8 +53,8 @@ class Call:
 class Server:
     """A dependency of one replication.
 
-    Recorded: `calls` (begin, end: NaN while it goes on, outcome, wasted: its caller had gone when it ended), `busy` and
-    `queued` (time, number) after each change; `busy_seconds`, the time in service of calls that have ended.
+    Recorded: `calls` (begin; served: when service began; end: NaN while it goes on; outcome; wasted: its caller had gone
+    when it ended), and `busy_seconds`, the time in service of calls that have ended.
     """
 
     def __init__(self, sim: Simulation, name: str, spec: Dependency, place: int) -> None:
@@ -73,16 +73,14 @@ class Server:
         self.unanswered: list[Call] = []
         self.tokens = float(spec.limit.burst) if spec.limit else 0.0
         self.tokens_at = 0.0
-        self.calls = Trail(begin="d", end="d", outcome="b", wasted="b")
-        self.busy = Trail(time="d", number="i")
-        self.queued = Trail(time="d", number="i")
+        self.calls = Trail(begin="d", served="d", end="d", outcome="b", wasted="b")
         self.busy_seconds = 0.0
 
     def call(self, call: Call) -> Call:
         """A call arrives. If it is refused its outcome is set at once; else `call.answer` is called when it ends."""
         now = self.sim._now
         call.row = len(self.calls)
-        self.calls.add(now, NAN, ENDED_OK, 0)
+        self.calls.add(now, NAN, NAN, ENDED_OK, 0)
         if self.silent:
             self.unanswered.append(call)
         elif self.down or self._throttled(now) or (
@@ -94,7 +92,6 @@ class Server:
             self._serve(call)
         else:
             self.line.append(call)
-            self.queued.add(now, len(self.line))
         return call
 
     def _throttled(self, now: float) -> bool:
@@ -113,11 +110,11 @@ class Server:
         seconds = call.latency * self.slow
         if self.spec.load_factor:
             seconds *= 1.0 + self.spec.load_factor * len(self.in_service)
+        self.calls.columns["served"][call.row] = now
         call.begun = now
         alarm = Alarm(self.sim, self.order).at(now + seconds)
         alarm.callbacks = [lambda _: self._finish(call)]
         self.in_service[call] = alarm
-        self.busy.add(now, len(self.in_service))
 
     def _finish(self, call: Call) -> None:
         """The server has done its work: the effect happens, whether or not anybody waits for it."""
@@ -126,9 +123,6 @@ class Server:
         self.busy_seconds += now - call.begun
         if self.line:
             self._serve(self.line.popleft())
-            self.queued.add(now, len(self.line))
-        else:
-            self.busy.add(now, len(self.in_service))
         failed = call.error_luck < self.error_rate
         outcome = ERROR if failed else call.work.apply(call.event) if call.last else OK
         self._close(call, ENDED_ERROR if failed else ENDED_OK)
@@ -183,8 +177,6 @@ class Server:
                 self.busy_seconds += now - call.begun
             self.in_service.clear()
             self.line.clear()
-            self.busy.add(now, 0)
-            self.queued.add(now, 0)
             for call in calls:
                 self._close(call, ENDED_ERROR)
             self._hang_up(calls)

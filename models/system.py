@@ -235,8 +235,7 @@ class _Assembly:
         for group in self.parts.groups.values():
             for handling in group.handlings:
                 if handling.journey.messages is channel.messages:
-                    producer.groups += 1
-                    handling.journey.on_settled.append(producer.settled)
+                    producer.told_by(handling.journey)
         return producer
 
     def _group(self, name: str) -> Group:

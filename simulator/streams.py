@@ -61,13 +61,13 @@ class Stream:
         """The numbers of the arrivals start .. start + count - 1 of one producer: shape (count,), as `uniform` gives them."""
         with np.errstate(over="ignore"):
             k = np.arange(start, start + count, dtype=np.uint64)
-            identity = _mix_block(np.uint64(producer_key) + k * _GOLDEN)
-            bits = _mix_block((identity ^ np.uint64(self.key)) + np.uint64(n & MASK) * _STEP)
+            identity = mix_block(np.uint64(producer_key) + k * _GOLDEN)
+            bits = mix_block((identity ^ np.uint64(self.key)) + np.uint64(n & MASK) * _STEP)
         unit: np.ndarray = (bits >> _S11).astype(np.float64) * TO_UNIT
         return unit
 
 
-def _mix_block(x: np.ndarray) -> np.ndarray:
+def mix_block(x: np.ndarray) -> np.ndarray:
     x = (x ^ (x >> _S30)) * _M1
     x = (x ^ (x >> _S27)) * _M2
     return x ^ (x >> _S31)

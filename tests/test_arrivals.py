@@ -14,6 +14,7 @@ from scipy import integrate, stats
 from models import arrival_times
 from models.arrival_times import ArrivalClock
 from models.arrivals import Arrivals
+from simulator.distributions import residual
 from simulator.streams import Stream
 
 ARRIVALS = TypeAdapter(Arrivals)
@@ -132,7 +133,7 @@ def test_bursts_start_in_their_stationary_law_whatever_the_stays(window):
 def test_a_residual_stay_has_the_integrated_tail_as_its_law(stay, cdf):
     law = spec({"process": "bursts", "rates": [1, 2], "stays": [stay, 1]}).stays[0]
     for luck in (0.0, 0.1, 0.5, 0.9, 0.99):
-        assert cdf(arrival_times._residual(law, luck)) == pytest.approx(luck, abs=1e-4)
+        assert cdf(residual(law, luck)) == pytest.approx(luck, abs=1e-4)
 
 
 def test_short_stays_and_rare_arrivals_take_little_memory():

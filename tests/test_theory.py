@@ -1,0 +1,231 @@
+"""Queues and arrival processes agree with theory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from theory import Effort, Run, Study, agree, average, constant, exponential, log, poisson, queue
+
+Values = Mapping[str, float | np.ndarray]
+
+
+def read_queue(run: Run) -> Values:
+    """Everything that a single queue is asked for."""
+    waits, stays = run.times("produced", "started"), run.times("produced", "effect")
+    system = run.occupancy("produced", "effect")
+    return {
+        "utilisation": run.metric("utilization"),
+        "p_busy_time_average": run.metric("utilization"),
+        "mean_busy": run.metric("utilization") * run.inputs.get("c", 1),
+        "throughput": run.metric("throughput"),
+        "mean_sojourn": run.metric("latency_mean"),
+        "sojourn_sd": run.metric("latency_sd"),
+        "mean_wait": run.metric("wait_mean"),
+        "mean_in_system": run.metric("lag_mean"),
+        "mean_in_queue": average(run.occupancy("produced", "started")),
+        "p_in_system_ge_10": system[10:].sum(),
+        "p_wait_zero": (waits == 0).mean(),
+        "p_wait": (waits > 0).mean(),
+        "sigma": (waits > 0).mean(),
+        **{f"wait_p{share}": waits for share in (50, 95, 99)},
+        **{f"sojourn_p{share}": stays for share in (50, 95, 99)},
+    }
+
+
+def read_bursts(run: Run) -> Values:
+    edges = np.arange(run.since, run.until, 10.0)
+    counts = np.diff(np.searchsorted(run.every("produced"), edges))
+    return {
+        **read_queue(run),
+        "mean_rate": run.metric("produced", "producers.p") / run.seconds,
+        "mean_count_10s": counts.mean(),
+        "var_count_10s": counts.var(ddof=1),
+        "idc_10s": counts.var(ddof=1) / counts.mean(),
+    }
+
+
+def tandem(i: Mapping[str, Any]) -> dict[str, Any]:
+    tables = queue(poisson(i["lam"]), exponential(1 / i["mu1"]), publishes=[{"topic": "next"}])
+    tables["consumers"]["d"] = {"topic": "next", "service": exponential(1 / i["mu2"])}
+    return tables
+
+
+def read_tandem(run: Run) -> Values:
+    totals = run.column("effect", "d") - run.every("produced")[run.column("parent", "d")]
+    gaps = np.diff(run.column("produced", "d"))
+    return {
+        "mean_sojourn_1": run.metric("latency_mean"),
+        "mean_sojourn_2": run.metric("latency_mean", "consumers.d"),
+        "mean_total": run.metric("end_to_end_mean", "consumers.d"),
+        "total_sd": totals.std(ddof=1),
+        "total_p95": totals,
+        "total_p99": totals,
+        "interdeparture_cv2_stage1": gaps.var(ddof=1) / gaps.mean() ** 2,
+    }
+
+
+def fan_out(i: Mapping[str, Any]) -> dict[str, Any]:
+    tables = queue(poisson(i["lam"]), exponential(1 / i["mu"]))
+    tables["consumers"]["d"] = tables["consumers"]["c"]
+    return tables
+
+
+def read_fan_out(run: Run) -> Values:
+    both = np.maximum(run.times("produced", "effect"), run.times("produced", "effect", "d")).mean()
+    each = (run.metric("latency_mean") + run.metric("latency_mean", "consumers.d")) / 2
+    return {"mean_sojourn_each": each, "mean_completion_both": both, "ratio": both / each}
+
+
+def batches(i: Mapping[str, Any]) -> dict[str, Any]:
+    service = exponential(1 / i["batch_rate"])
+    return log(poisson(i["lam"]), service, service_per="batch", batch=i["max_batch"], commit="batch")
+
+
+def read_batches(run: Run) -> Values:
+    idle = 1 - run.metric("utilization")
+    return {**read_queue(run), "p_idle": idle, "mean_batch_size": run.metric("batch_size_mean")}
+
+
+def unlimited(i: Mapping[str, Any]) -> dict[str, Any]:
+    service = {"dist": "lognormal", "mean": i["mean_service"], "cv": i["cv_service"]}
+    return queue(poisson(i["lam"]), service, concurrency="unlimited")
+
+
+def read_unlimited(run: Run) -> Values:
+    shares = run.occupancy("started", "effect")
+    numbers, mean = np.arange(len(shares)), run.inputs["lam"] * run.inputs["mean_service"]
+    return {
+        "mean_in_flight": run.metric("lag_mean"),
+        "var_in_flight": float((numbers - mean) ** 2 @ shares),
+        "in_flight_p99": run.metric("lag_p99"),
+        "p_in_flight_gt_60": shares[61:].sum(),
+    }
+
+
+def read_polling(run: Run) -> Values:
+    """Of the polls that find nothing, all but one after each busy time end a sleep."""
+    started, done = run.every("started"), run.every("effect")
+    ends = np.count_nonzero((started[1:] > done[:-1]) & (done[:-1] >= run.since))
+    return {**read_queue(run), "empty_polls_rate": (run.metric("empty_polls") - ends) / run.seconds}
+
+
+ARRIVALS = {
+    "Q01": lambda i: queue(poisson(i["lam"]), exponential(1 / i["mu"])),
+}
+
+STUDIES = [
+    Study(
+        "Q01 M/M/1",
+        lambda i: queue(poisson(i["lam"]), exponential(1 / i["mu"])),
+        read_queue,
+        Effort(20, 110), Effort(60, 1010), 10,
+    ),
+    Study(
+        "Q03 M/M/10, ten consumers of one message",
+        lambda i: queue(poisson(i["lam"]), exponential(1 / i["mu"]), instances=i["c"], prefetch=1),
+        read_queue,
+        Effort(20, 110), Effort(60, 1010), 10,
+    ),
+    Study(
+        "Q03 M/M/10, ten workers of one consumer",
+        lambda i: queue(poisson(i["lam"]), exponential(1 / i["mu"]), concurrency=i["c"], prefetch=i["c"]),
+        read_queue,
+        Effort(20, 110), Effort(60, 1010), 10,
+    ),
+    Study(
+        "Q08 M/D/1", lambda i: queue(poisson(i["lam"]), i["service"]), read_queue, Effort(20, 110), Effort(60, 1010), 10
+    ),
+    Study(
+        "Q09 M/G/1",
+        lambda i: queue(poisson(i["lam"]), {"dist": "lognormal", "mean": i["mean_service"], "cv": i["cv_service"]}),
+        read_queue,
+        Effort(20, 140), Effort(60, 2020), 20,
+    ),
+    Study(
+        "Q12 D/M/1",
+        lambda i: queue(constant(1 / i["T"]), exponential(1 / i["mu"])),
+        read_queue,
+        Effort(20, 110), Effort(60, 1010), 10,
+    ),
+    Study(
+        "Q14b MMPP/M/1",
+        lambda i: queue(
+            {
+                "process": "bursts",
+                "rates": [i["lam2"], i["lam1"]],
+                "stays": [exponential(1 / i["r21"]), exponential(1 / i["r12"])],
+            },
+            exponential(1 / i["mu"]),
+        ),
+        read_bursts,
+        Effort(20, 210), Effort(60, 1010), 10,
+    ),
+    Study("Q16 tandem", tandem, read_tandem, Effort(20, 70), Effort(60, 1010), 10),
+    Study("Q17 fork-join", fan_out, read_fan_out, Effort(20, 70), Effort(60, 1010), 10),
+    Study("Q20 batch service", batches, read_batches, Effort(20, 110), Effort(60, 1010), 10),
+    Study(
+        "Q22 batch arrivals",
+        lambda i: queue(poisson(i["lam_batch"], size=i["batch"]), exponential(1 / i["mu"])),
+        read_queue,
+        Effort(20, 110), Effort(60, 1010), 10,
+    ),
+    Study(
+        "Q23 M/G/inf",
+        unlimited,
+        read_unlimited,
+        Effort(20, 35), Effort(60, 1010), 15,
+        metrics=("mean_in_flight", "var_in_flight", "in_flight_p99", "p_in_flight_gt_60"),
+    ),
+    Study(
+        "Q23 M/G/inf from empty",
+        unlimited,
+        lambda run: {"mean_in_flight_at_0_1s": run.metric("in_flight")},
+        Effort(100, 0.1), Effort(1200, 0.1),
+        drain=False,
+        metrics=("mean_in_flight_at_0_1s",),
+    ),
+    Study(
+        "Q26 closed",
+        lambda i: queue(
+            {"process": "closed", "clients": i["clients"], "think": exponential(i["think"])},
+            exponential(i["mean_service"]),
+        ),
+        read_queue,
+        Effort(20, 320), Effort(60, 2020), 20,
+    ),
+    Study(
+        "Q27 polling",
+        lambda i: log(poisson(i["lam"]), exponential(1 / i["mu"]), batch=1, poll_interval=i["sleep"]),
+        read_polling,
+        Effort(20, 160), Effort(60, 2010), 10,
+    ),
+    Study(
+        "Q29 daily cycle",
+        lambda i: {
+            "producers": {
+                "p": {
+                    "topic": "t",
+                    "arrivals": {
+                        "process": "sine",
+                        "base": float(i["base"]),
+                        "amplitude": i["amp"],
+                        "period": i["period"],
+                    },
+                }
+            }
+        },
+        lambda run: {"mean_count": run.metric("produced", "producers.p")},
+        Effort(20, 900), Effort(400, 900),
+        drain=False,
+        spreads={"sd_count": "mean_count"},
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+def test_simulation_agrees_with_theory(study: Study) -> None:
+    agree(study, study.quick)
