@@ -55,7 +55,7 @@ class Window:
         self.edges.append(edge)
 
     def span(self, name: str) -> list[float]:
-        """What was added within the window: of a group busy, held and all worker-seconds, polls and polled records."""
+        """What was added within the window: of a group busy and held worker-seconds, seconds of lives, polls and polled records."""
         start, end = self.edges
         spent: list[float] = (end[name] - start[name]).tolist()
         return spent
@@ -130,7 +130,7 @@ def _group(group: Group, parts: Running, states: list[np.ndarray], trace: bool) 
         rebalances=np.asarray(group.membership.rebalances, dtype=np.float64),
         busy=busy,
         held=held,
-        worker_time=seconds,
+        worker_time=seconds * group.rules.concurrency,
         batch_sizes=(int(polls), int(polled)),
         empty_polls=_within(group.rules.empty_polls, parts.scenario.run),
         has_breaker=group.spec.breaker is not None,

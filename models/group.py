@@ -50,7 +50,7 @@ class Group:
         self.membership: Coordinator | Bindings
         self.unserved = Trail(partition="i", start="d", end="d")
         self.lives: list[Life] = []
-        self.worker_seconds = 0.0
+        self.life_seconds = 0.0
         self._unserved_since: dict[int, float] = {}
         self._startup = sim.stream(f"{name}/startup")
 
@@ -211,7 +211,7 @@ class Group:
 
     def _bury(self, life: Life) -> None:
         self.lives.remove(life)
-        self.worker_seconds += (self.sim.now - life.began) * self.rules.concurrency
+        self.life_seconds += self.sim.now - life.began
         life.die()
         if life.gate is not None and life.gate is not self.shared_gate:
             life.gate.ended = self.sim.now
@@ -239,12 +239,12 @@ class Group:
             self._unserved_since.setdefault(place, now)
 
     def work_so_far(self) -> tuple[float, float, float]:
-        """Worker-seconds so far: inside attempts, holding an event without working, and in all."""
+        """Seconds so far: of workers inside attempts and holding an event without working, and of instances' lives."""
         now, rules = self.sim.now, self.rules
         workers = [worker for life in self.lives for worker in life.workers]
         busy = sum(now - w.busy_since for w in workers if w.busy_since == w.busy_since)
         held = sum(now - w.held_since for w in workers if w.held_since == w.held_since)
-        seconds = self.worker_seconds + sum((now - life.began) * rules.concurrency for life in self.lives)
+        seconds = self.life_seconds + sum(now - life.began for life in self.lives)
         return rules.busy + busy, rules.held + held, seconds
 
     def finish(self) -> None:

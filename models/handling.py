@@ -87,6 +87,7 @@ class Handling:
             latency = drawer(sim.stream(f"{name}/latency"), messages, server.spec.latency)
             error = uniform_drawer(sim.stream(f"{name}/error"), messages)
             self.calls.append((server, latency, error, place == len(servers) - 1))
+        self._publishes_several = sum(publish.count for publish in spec.publishes) > 1
         self.publications = [
             Publication(sim, group, place, publish, target, journey)
             for place, (publish, target) in enumerate(zip(spec.publishes, targets, strict=True))
@@ -105,6 +106,8 @@ class Handling:
 
     def publish(self, event: int, now: float) -> None:
         """Everything that the handler publishes when it has succeeded."""
+        if self._publishes_several:
+            self.sim.hold()
         for publication in self.publications:
             publication.publish(event, now)
         self.journey.published[event] = 1

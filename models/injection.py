@@ -135,6 +135,7 @@ class Injection:
 
     def _strike(self, fault: Fault, strikes: list[Strike], seconds: float, place: int) -> None:
         now = self.sim.now
+        self.sim.hold()
         rows = self.windows[fault.name]
         first = len(rows)
         for strike in strikes:
@@ -144,6 +145,7 @@ class Injection:
             strike.begin()
 
         def over() -> None:
+            self.sim.hold()
             for row, strike in enumerate(strikes, first):
                 rows[row] = (strike.target.path, now, self.sim.now)
                 if fault.kind in DOWNING:

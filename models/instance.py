@@ -135,7 +135,9 @@ class Life:
             self.unacked[tag] = (queue, place, event, self.sim._now)
         self.buffer.append((tag, queue, place, event))
         queue.journey.deliveries[event] += 1
-        if self.open:
+        if self.idle:
+            self.idle.pop().bell.ring()
+        elif self.open:
             self.call_worker()
 
 

@@ -215,6 +215,7 @@ class LogWorker(Worker):
         """The partition stands still at this record; a former owner has no say in it."""
         run.blocked = True
         if not run.is_ours():
+            self._lose(run)
             return
         cursor = run.cursor
         cursor.position = cursor.handled = run.offset
@@ -257,9 +258,13 @@ class LogWorker(Worker):
     def leave(self, now: float) -> None:
         """The life ends: what was committed before it was handled is lost."""
         super().leave(now)
+        for run in self.runs:
+            self._lose(run)
+
+    def _lose(self, run: Run) -> None:
+        """What this worker drops is gone if it was committed before it was handled; else the partition's owner has it."""
         if self.rules.commit == "before":
-            for run in self.runs:
-                journey = run.cursor.journey
-                for event in run.cursor.records[run.offset : run.end]:
-                    if journey.effect[event] != journey.effect[event]:
-                        journey.lose(event, now, CONSUMER)
+            journey = run.cursor.journey
+            for event in run.cursor.records[run.offset : run.end]:
+                if journey.effect[event] != journey.effect[event]:
+                    journey.lose(event, self.sim.now, CONSUMER)

@@ -145,6 +145,7 @@ class Coordinator:
         for life in self.members:
             life.share = max(1, -int(-len(life.owned) // self.concurrency))
             life.open = not life.stopping
+        self.sim.hold()
         for life in self.members:
             for _ in range(len(life.ready)):
                 life.call_worker()

@@ -182,5 +182,6 @@ class Server:
             self._hang_up(calls)
 
     def _hang_up(self, calls: list[Call]) -> None:
+        self.sim.hold()
         for call in calls:
             call.end(REFUSED)

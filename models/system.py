@@ -241,7 +241,7 @@ class _Assembly:
     def _group(self, name: str) -> Group:
         sim, scenario, path = self.sim, self.scenario, f"consumers.{name}"
         spec, channels, place = scenario.consumers[name], self.parts.channels, self._place()
-        rules = Rules(spec, self._may_be_poison(), self._may_fail(name))
+        rules = Rules(spec, self._may_be_poison(name), self._may_fail(name))
         settlement = Settlement(sim, rules, place)
         servers = [self.parts.servers[dependency] for dependency in spec.dependencies]
         targets = [channels[publish.topic] for publish in spec.publishes]
@@ -276,10 +276,12 @@ class _Assembly:
     def _is_read(self, topic: str) -> bool:
         return any(topic in consumer.topics for consumer in self.scenario.consumers.values())
 
-    def _may_be_poison(self) -> bool:
+    def _may_be_poison(self, name: str) -> bool:
         scenario = self.scenario
-        rates = [part.poison for part in (*scenario.producers.values(), *scenario.consumers.values())]
-        return any(rates) or any(fault.kind == "poison" for fault in scenario.faults)
+        struck = [target for fault in scenario.faults if fault.kind == "poison" for target in fault.targets]
+        own = scenario.consumers[name].poison > 0 or f"consumers.{name}" in struck
+        made = any(producer.poison for producer in scenario.producers.values())
+        return own or made or any(target.startswith("producers.") for target in struck)
 
     def _may_fail(self, name: str) -> bool:
         path = f"consumers.{name}"

@@ -59,6 +59,7 @@ class Study:
     `tables`: the scenario without `run`, from the inputs; `read`: the metrics of one run, a sample for a quantile.
     The exact values are those of the case whose identifier begins `name`, as far as `metrics` names them (all by
     default), or are given with the inputs. `spreads`: which metrics are standard deviations over runs, and of what.
+    `controls`: which metrics vary with something whose mean is `known`, so that the excess of that can be taken off.
     """
 
     name: str
@@ -70,6 +71,8 @@ class Study:
     drain: bool = True
     metrics: tuple[str, ...] = ()
     spreads: Mapping[str, str] = field(default_factory=dict)
+    controls: Mapping[str, str] = field(default_factory=dict)
+    known: Mapping[str, Callable[[Inputs], float]] = field(default_factory=dict)
     given: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, float] = field(default_factory=dict)
 
@@ -220,7 +223,7 @@ def _read(study: Study, effort: Effort, runs: int, seed: int, full: bool) -> lis
     result = replicate(system, runs=runs, seed=seed, trace=True)
     found = []
     for measurement, parts in zip(result.measurements, kept, strict=True):
-        wanted = {*study.exact, *study.spreads.values()}
+        wanted = {*study.exact, *study.spreads.values(), *study.controls.values()}
         read = study.read(Run(study, effort, measurement, parts))
         values = {metric: value for metric, value in read.items() if metric in wanted}
         for metric, value in values.items():
@@ -244,6 +247,10 @@ def _sample(metric: str, samples: Sequence[Mapping[str, Any]], study: Study) -> 
     if metric in study.spreads:
         return deviations(np.array([sample[study.spreads[metric]] for sample in samples]))
     sample = np.array([sample[metric] for sample in samples])
+    if metric in study.controls:
+        control = study.controls[metric]
+        excess = np.array([sample[control] for sample in samples]) - study.known[control](study.inputs)
+        sample = sample - np.polyfit(excess, sample, 1)[0] * excess
     return sample[~np.isnan(sample)]
 
 
