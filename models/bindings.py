@@ -80,6 +80,8 @@ class Bindings:
                 self.settlement.give_up(self.handlings[queue.topic], event, OK, queue)
             else:
                 queue.put_back(place, event)
+        for queue in self.queues:
+            queue.push()
         self.on_change()
 
     def _lose_buffer(self, life: Life) -> None:

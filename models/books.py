@@ -12,6 +12,7 @@ import numpy as np
 
 from models.channel import Channel
 from models.group import Group
+from models.handling import Handling
 from models.instance import Life
 from models.journey import Journey
 from models.log_worker import LogWorker
@@ -27,9 +28,10 @@ class AccountingError(RuntimeError):
     """An event is in no state, or a sum does not add up: a bug of the simulator, never of the scenario."""
 
 
-def final_states(group: Group, servers: Iterable[Server]) -> list[np.ndarray]:
-    """State of each event of each topic of a group at the end, int8: the first of `STATES` that holds."""
-    states = []
+def final_states(group: Group, servers: Iterable[Server]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Of each event of each topic of a group at the end: its state, int8, the first of `STATES` that holds; and whether a
+    copy is live, that can still be delivered or is in hand."""
+    states, lives = [], []
     running = list(_running(servers))
     for topic, handling in enumerate(group.handlings):
         journey = handling.journey
@@ -41,6 +43,9 @@ def final_states(group: Group, servers: Iterable[Server]) -> list[np.ndarray]:
         state[_numbers(event for work, event in running if work is handling)] = IN_FLIGHT
         state[_numbers(_in_hand(group, topic))] = IN_FLIGHT
         state[_numbers(_deliverable(group, topic, journey))] = BACKLOG
+        live = (state == BACKLOG) | (state == IN_FLIGHT)
+        live[_numbers(_uncommitted(group, handling))] = True
+        lives.append(live)
         effect = view(journey.effect, events)
         state[effect == effect] = PROCESSED
         if (state == UNKNOWN).any():
@@ -50,7 +55,7 @@ def final_states(group: Group, servers: Iterable[Server]) -> list[np.ndarray]:
                 "This is a bug of the simulator: please report it with the manifest."
             )
         states.append(state)
-    return states
+    return states, lives
 
 
 def _numbers(events: Iterable[int]) -> np.ndarray:
@@ -78,6 +83,14 @@ def _in_hand(group: Group, topic: int) -> Iterator[int]:
                     yield event
         yield from (event for queue, _, event, _ in life.unacked.values() if queue.topic == topic)
         yield from (event for _, queue, _, event in life.buffer if queue.topic == topic)
+
+
+def _uncommitted(group: Group, handling: Handling) -> Iterator[int]:
+    """Events whose publishes wait for the commit of a transaction."""
+    for life in group.lives:
+        for worker in life.workers:
+            if isinstance(worker, LogWorker):
+                yield from (event for work, event in worker.unpublished if work is handling)
 
 
 def _deliverable(group: Group, topic: int, journey: Journey) -> Iterator[int]:

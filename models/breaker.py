@@ -185,8 +185,8 @@ class BreakerState:
         """
         if self.state is CLOSED:
             return True
-        if self.due <= now:
-            self.advance(now)
+        if self.due < now:
+            self.advance(math.nextafter(now, -math.inf))
         if self.state is OPEN and now > self.open_until:
             self._half_open(now)
         if self.state is HALF_OPEN and self.permissions:

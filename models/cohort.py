@@ -62,9 +62,10 @@ def measure_events(sheet: Sheet, group: GroupRecord, window: tuple[float, float]
     """Event metrics of a group, over the events produced in `window`; the run went on until `end`."""
     journeys = zip(group.journeys, group.states, strict=True)
     cohorts = [Cohort(journey, states, *window) for journey, states in journeys]
+    unpublished = sum(map(_unpublished, cohorts, group.live)) if group.publishes else 0
     _measure_effects(sheet, cohorts)
     _measure_attempts(sheet, cohorts, group.has_dependencies)
-    _measure_fates(sheet, cohorts, group.publishes)
+    _measure_fates(sheet, cohorts, unpublished)
     _measure_times(sheet, cohorts, end)
     polls, records = group.batch_sizes
     sheet.value("batch_size_mean", ratio(records, polls))
@@ -97,7 +98,7 @@ def _measure_attempts(sheet: Sheet, cohorts: Sequence[Cohort], has_dependencies:
     sheet.count("short_circuited", sum(each.rows(each.journey.refusals) for each in cohorts))
 
 
-def _measure_fates(sheet: Sheet, cohorts: Sequence[Cohort], publishes: bool) -> None:
+def _measure_fates(sheet: Sheet, cohorts: Sequence[Cohort], unpublished: int) -> None:
     events = sum(len(each) for each in cohorts)
     fates = {state: sum(each.in_state(state) for each in cohorts) for state in range(LOST + 1)}
     unfinished = fates[BACKLOG] + fates[IN_FLIGHT]
@@ -109,7 +110,7 @@ def _measure_fates(sheet: Sheet, cohorts: Sequence[Cohort], publishes: bool) -> 
     sheet.count("discarded", fates[DISCARDED])
     sheet.count("expired", fates[EXPIRED])
     sheet.count("lost", fates[LOST])
-    sheet.count("unpublished", sum(_unpublished(each) for each in cohorts) if publishes else 0)
+    sheet.count("unpublished", unpublished)
     sheet.count("out_of_order", sum(_out_of_order(each) for each in cohorts))
     sheet.count("backlog", fates[BACKLOG])
     sheet.count("in_flight", fates[IN_FLIGHT])
@@ -153,10 +154,11 @@ def _saved(cohort: Cohort) -> int:
     return len(cohort.among(saved))
 
 
-def _unpublished(cohort: Cohort) -> int:
-    """Events that have had an effect but whose publishes were not done."""
-    published = np.array(cohort.journey.published[cohort.first : cohort.stop], dtype=bool)
-    return int(np.count_nonzero(~published & ~np.isnan(cohort.of(cohort.journey.effect))))
+def _unpublished(cohort: Cohort, live: np.ndarray) -> int:
+    """Events that have had an effect but whose publishes were not done, and of which no copy is left that would do them."""
+    span = slice(cohort.first, cohort.stop)
+    published = np.array(cohort.journey.published[span], dtype=bool)
+    return int(np.count_nonzero(~published & ~live[span] & ~np.isnan(cohort.of(cohort.journey.effect))))
 
 
 def _out_of_order(cohort: Cohort) -> int:

@@ -77,8 +77,12 @@ class Running(Protocol):
         """By path."""
 
 
-def collect(parts: Running, states: dict[str, list[np.ndarray]], trace: bool) -> SystemRecord:
-    """The record of a replication; `states`: final state of each event, by group and topic."""
+Fates = dict[str, tuple[list[np.ndarray], list[np.ndarray]]]
+"""By group: final state of each event, and whether a copy of it is live, by topic."""
+
+
+def collect(parts: Running, fates: Fates, trace: bool) -> SystemRecord:
+    """The record of a replication."""
     scenario = parts.scenario
     assert not isinstance(scenario.run.warmup, str)
     return SystemRecord(
@@ -87,7 +91,8 @@ def collect(parts: Running, states: dict[str, list[np.ndarray]], trace: bool) ->
         end=parts.end,
         producers=[_producer(producer, scenario.run) for producer in parts.producers.values()],
         topics={name: channel.messages for name, channel in parts.channels.items()},
-        groups=[_group(group, parts, states[name], trace) for name, group in parts.groups.items()],
+        again={name: channel.again["event"] for name, channel in parts.channels.items()},
+        groups=[_group(group, parts, fates[name], trace) for name, group in parts.groups.items()],
         dependencies=[_dependency(server, parts.window) for server in parts.servers.values()],
         faults=[_fault(fault, parts) for fault in scenario.faults],
         slos=scenario.slos,
@@ -107,7 +112,7 @@ def _producer(producer: Producing, run: Run) -> ProducerRecord:
     )
 
 
-def _group(group: Group, parts: Running, states: list[np.ndarray], trace: bool) -> GroupRecord:
+def _group(group: Group, parts: Running, fate: tuple[list[np.ndarray], list[np.ndarray]], trace: bool) -> GroupRecord:
     journeys = [handling.journey for handling in group.handlings]
     main = [cursor for cursor in group.cursors if not cursor.retry]
     gates = [group.shared_gate] if group.shared_gate else []
@@ -119,7 +124,8 @@ def _group(group: Group, parts: Running, states: list[np.ndarray], trace: bool) 
         name=group.name,
         topics=[journey.messages.topic for journey in journeys],
         journeys=journeys,
-        states=states,
+        states=fate[0],
+        live=fate[1],
         partitions=[(cursor.topic, view(cursor.records)) for cursor in main]
         or [(topic, np.arange(len(journey.messages))) for topic, journey in enumerate(journeys)],
         commits=[_commits(cursor) for cursor in main],
@@ -211,7 +217,7 @@ def _dependency(server: Server, window: Window) -> DependencyRecord:
     calls = server.calls
     begin, served, end = calls["begin"], calls["served"], calls["end"]
     entered = ~np.isnan(served)
-    waits = entered & (served > begin) | ~entered & ~(end <= begin)
+    waits = calls["lined"].astype(bool)
     return DependencyRecord(
         name=f"dependencies.{server.name}",
         concurrency=server.concurrency,

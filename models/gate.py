@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from models.breaker import HALF_OPEN, OPEN, Breaker, BreakerState
 from simulator.simulation import TIMER, Alarm, Simulation
 
@@ -21,10 +23,15 @@ class Gate:
         self.began, self.ended = sim.now, float("inf")
         self._seen = 0
 
+    def end(self) -> None:
+        """The life that has it is over: what timers were to do until now is done."""
+        self.ended = self.sim.now
+        self.state.advance(self.ended)
+
     def refuses_intake(self) -> bool:
         """Whether an instance that pauses must not take another event now."""
         state = self.state
-        state.advance(self.sim._now)
+        state.advance(math.nextafter(self.sim._now, 0.0))
         return state.state is OPEN or (state.state is HALF_OPEN and not state.permissions)
 
     def changed(self) -> None:

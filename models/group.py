@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from models.bindings import Bindings
@@ -101,24 +102,26 @@ class Group:
         return LogWorker(life, self.rules, self.settlement, self.handlings, self.retry_partitions, self._stopped)
 
     def _watch_polls(self, life: Life, when: float) -> None:
-        """One timer per life: a worker that has not polled for `max_poll_interval` makes its client leave the group."""
-        limit = self.spec.max_poll_interval
-        if limit is None or when == INFINITY:
+        """One timer per life, on the worker that has not polled for longest."""
+        if when == INFINITY:
             return
 
         def look() -> None:
-            if not life.alive:
-                return
-            oldest = min((w.polled_at for w in life.workers if w.polled_at == w.polled_at), default=self.sim.now)
-            if oldest + limit <= self.sim.now and life.member and not life.frozen:
-                self._leave(life)
-            self._watch_polls(life, max(oldest + limit, self.sim.now + limit if oldest + limit <= self.sim.now else 0.0))
+            if life.alive:
+                self._watch_polls(life, self._check_polls(life))
 
         self.sim.call_at(when, TIMER, look, life.place)
 
-    def _leave(self, life: Life) -> None:
-        life.open = False
-        self.membership.leave(life)
+    def _check_polls(self, life: Life) -> float:
+        """A client that has not polled for `max_poll_interval` leaves the group by itself. Returns when to look again."""
+        now, limit = self.sim.now, self.spec.max_poll_interval or INFINITY
+        oldest = min((w.polled_at for w in life.workers if w.polled_at == w.polled_at), default=now)
+        if oldest + limit > now:
+            return oldest + limit
+        if life.member and not life.frozen:
+            life.open = False
+            self.membership.leave(life)
+        return now + limit
 
     def _stopped(self, life: Life) -> None:
         """All workers of a life that may not take more have finished what they had in hand."""
@@ -139,7 +142,7 @@ class Group:
         """The process is gone; the broker is told nothing."""
         instance.down += 1
         for life in self._lives_of(instance):
-            life.commit_by_itself(self.sim.now)
+            life.commit_by_itself(math.nextafter(self.sim.now, 0.0))
             self._bury(life)
             self.membership.miss(life)
         instance.life = None
@@ -187,7 +190,7 @@ class Group:
         instance.pauses += 1
         if instance.pauses == 1:
             for life in self._lives_of(instance):
-                life.commit_by_itself(self.sim.now)
+                life.commit_by_itself(math.nextafter(self.sim.now, 0.0))
                 life.freeze()
                 if life.member:
                     self.membership.miss(life)
@@ -200,7 +203,11 @@ class Group:
         if instance.pauses == 0:
             for life in self._lives_of(instance):
                 life.thaw()
-                if not life.active and not life.open:
+                if self.queues and not life.member and not life.stopping:
+                    self.membership.join(life)
+                elif not self.queues:
+                    self._check_polls(life)
+                if life.active == life.at_gate and not life.open:
                     self._stopped(life)
             instance.note()
             self._note_service()
@@ -214,7 +221,7 @@ class Group:
         self.life_seconds += self.sim.now - life.began
         life.die()
         if life.gate is not None and life.gate is not self.shared_gate:
-            life.gate.ended = self.sim.now
+            life.gate.end()
 
     def _end(self, life: Life) -> None:
         """A clean goodbye: what is done is committed."""
@@ -230,13 +237,17 @@ class Group:
         """Opens and closes the periods in which a partition has nobody to consume it."""
         now = self.sim.now
         if self.queues:
-            idle = {0} if not any(life.member and not life.frozen for life in self.membership.members) else set()
+            served = any(not life.frozen for life in self.membership.members)
+            idle = set() if served else set(range(len(self.queues)))
         else:
             idle = {place for place, cursor in enumerate(self.cursors) if not _serves(cursor)}
         for place in [place for place in self._unserved_since if place not in idle]:
             self.unserved.add(place, self._unserved_since.pop(place), now)
         for place in idle:
             self._unserved_since.setdefault(place, now)
+
+    def _all_gates(self) -> list[Gate]:
+        return [self.shared_gate] if self.shared_gate else [gate for _, gate in self.gates]
 
     def work_so_far(self) -> tuple[float, float, float]:
         """Seconds so far: of workers inside attempts and holding an event without working, and of instances' lives."""
@@ -251,6 +262,8 @@ class Group:
         """The run is over: what is still going on is written down as far as it went."""
         for life in self.lives:
             life.commit_by_itself(self.sim.now)
+        for gate in self._all_gates():
+            gate.state.advance(min(gate.ended, self.sim.now))
         for place, start in self._unserved_since.items():
             self.unserved.add(place, start, self.sim.now)
         self._unserved_since.clear()

@@ -19,7 +19,7 @@ from simulator.modifiers import Modified, any_of
 from simulator.simulation import FAILURE, FAULT_END, FAULT_START, Simulation
 
 Process = Generator[simpy.Event, Any, None]
-DOWNING = ("crash", "stop", "outage")
+DOWNING = ("crash", "stop", "pause", "outage")
 
 
 class Target:

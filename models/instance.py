@@ -9,7 +9,7 @@ from typing import Protocol
 import simpy
 
 from models.gate import Gate
-from models.log import Cursor
+from models.log import Cursor, Seek
 from models.queue import Queue
 from models.record import DOWN, PAUSED, RUNNING, STARTING
 from simulator.recorder import Trail
@@ -51,7 +51,7 @@ class Life:
         self.thawed: simpy.Event = sim.event()
         self.workers: list[Worker] = []
         self.idle: list[Worker] = []
-        self.active = 0
+        self.active = self.at_gate = 0
         self.spawn: Callable[[Life], Worker] | None = None
         self.place = instance.place
         self.member = False
@@ -59,6 +59,7 @@ class Life:
         # in a log
         self.ready: deque[Cursor] = deque()
         self.owned: list[Cursor] = []
+        self.seeking: dict[Cursor, Seek] = {}
         self.share = 1
         self.commit_interval = self.commit_due = INFINITY
         # in a queue
@@ -76,7 +77,7 @@ class Life:
         """Wakes an idle worker, or starts one where their number is unlimited."""
         if self.idle:
             self.idle.pop().bell.ring_at_once()
-        elif self.spawn is not None and self.alive:
+        elif self.spawn is not None and self.alive and not self.frozen:
             self.workers.append(self.spawn(self))
 
     def commit_by_itself(self, now: float, polling: bool = False) -> None:
@@ -84,12 +85,12 @@ class Life:
 
         With several workers any of them polls for the instance.
         """
-        if self.commit_due > now or (self.active and not polling):
+        if self.commit_due > now or self.frozen or (self.active and not polling):
             return
         time = now if self.active else max(self.commit_due, self.idle_since)
         for cursor in self.owned:
             cursor.commit(cursor.handled, time)
-        missed = 0 if self.active else (now - time) // self.commit_interval
+        missed = 0 if self.active or not self.commit_interval else (now - time) // self.commit_interval
         self.commit_due = time + (missed + 1) * self.commit_interval
 
     def overlap(self, start: float, now: float) -> float:
@@ -108,8 +109,12 @@ class Life:
         self.mark += 1
         begin, _ = self.freezes.pop()
         self.freezes.append((begin, self.sim.now))
+        self.idle_since = self.sim.now
         thawed, self.thawed = self.thawed, self.sim.event()
         thawed.succeed()
+        if self.spawn is not None:
+            for _ in range(len(self.buffer) + len(self.ready)):
+                self.call_worker()
 
     def die(self) -> None:
         """The process is gone with its memory."""

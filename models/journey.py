@@ -28,6 +28,7 @@ class Journey:
         self.calls = array("I")
         self.published = bytearray()
         self.retries = Trail(event="i", time="d")  # attempts beyond an event's first
+        self.late = Trail(event="i", time="d")  # first attempts that began after the hand-over to a worker
         self.failures = Trail(event="i", time="d")  # failed attempts
         self.refusals = Trail(event="i", time="d")  # tries that an open breaker refused
         self.duplicates = Trail(event="i", time="d")  # effects beyond an event's first
@@ -70,9 +71,9 @@ class Journey:
         self.refusals.add(event, now)
         self.refused[event] += 1
 
-    def tries(self, event: int) -> int:
-        """Attempts and refused tries so far: the ordinal by which a wait after the latest is drawn."""
-        return self.attempts[event] + self.refused[event]
+    def turn(self, event: int, refused: bool) -> int:
+        """The ordinal by which the wait after the latest try is drawn: of the attempt, or one of its own after a refusal."""
+        return self.attempts[event] + ((self.refused[event] << 32) if refused else 0)
 
     def discard(self, event: int, now: float) -> None:
         """The group gave a copy up for good."""

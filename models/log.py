@@ -8,13 +8,28 @@ from typing import Protocol
 
 from models.journey import CONSUMER, Journey
 from simulator.recorder import Trail
-from simulator.simulation import DELIVERY, Alarm, Simulation, priority
+from simulator.simulation import DELIVERY, WAIT_END, Alarm, Simulation, priority
+
+
+class Seek:
+    """A consumer's memory of a record that it tries again in its place: how often it has failed, the last delay but those at
+    once (s), when it is due, and the row of that delay in the journey."""
+
+    __slots__ = ("due", "failed", "offset", "row", "waited")
+
+    def __init__(self, offset: int, failed: int, waited: float, due: float, row: int) -> None:
+        self.offset = offset
+        self.failed = failed
+        self.waited = waited
+        self.due = due
+        self.row = row
 
 
 class Owner(Protocol):
     """Who reads partitions: it keeps those with unread records in line, and calls a worker of its own."""
 
     ready: deque[Cursor]
+    seeking: dict[Cursor, Seek]
 
     def call_worker(self) -> None:
         """There is something to read; nothing else happens in the caller's turn."""
@@ -56,7 +71,7 @@ class Cursor:
 
     Offsets: `position` is the next to be handed out, `handled` the next to be finished by the owner, `committed` where a
     new owner starts. `asleep`: drained, to be woken by the next record. `tenancy` counts owners: what a former one still
-    does is refused by it. `failing`, `waited`: the owner's memory of the record at `handled` that has failed.
+    does is refused by it.
     """
 
     def __init__(self, sim: Simulation, partition: Partition, journey: Journey, topic: int, retry: bool, place: int) -> None:
@@ -74,8 +89,6 @@ class Cursor:
         self.asleep = False
         self.alarm = Alarm(sim, priority(DELIVERY, place))
         self.tenancy = 0
-        self.failing = 0
-        self.waited = 0.0
         self.commits = Trail(time="d", offset="q")
         partition.cursors.append(self)
 
@@ -97,6 +110,16 @@ class Cursor:
         else:
             self.alarm.at(due).callbacks = [self._due]
 
+    def wait_until(self, due: float) -> None:
+        """The first record is tried again then; nothing behind it is read before."""
+        self.alarm.silence()
+        self.alarm = self.sim.call_at(due, WAIT_END, self.wake, self.place)
+
+    def _break_off_wait(self, now: float) -> None:
+        seek = self.owner.seeking.pop(self, None) if self.owner is not None else None
+        if seek is not None and seek.due > now:
+            self.journey.delays.columns["end"][seek.row] = now
+
     def _due(self, _: object) -> None:
         self.wake()
 
@@ -115,6 +138,8 @@ class Cursor:
 
     def hand_to(self, owner: Owner | None, now: float) -> None:
         """Gives the partition to a new owner, who starts at the committed offset; None: nobody's."""
+        if self.owner is not None and self.owner is not owner:
+            self._break_off_wait(now)
         self.forget(now)
         self.tenancy += 1
         self.alarm.silence()
@@ -122,6 +147,8 @@ class Cursor:
         self.owner = owner
         self.asleep = False
         self.position = self.handled = self.committed
-        self.failing, self.waited = 0, 0.0
-        if owner is not None:
+        seek = None if owner is None else owner.seeking.get(self)
+        if seek is not None and seek.offset == self.position and seek.due > now:
+            self.wait_until(seek.due)
+        elif owner is not None:
             self.rest()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from models.handling import Handling
 from models.instance import Life
 from models.journey import CONSUMER
-from models.log import Cursor, Partition
+from models.log import Cursor, Partition, Seek
 from models.outcome import OK, RETURNED, SUPPRESSED, TRANSIENT
 from models.rules import Rules
 from models.settlement import Again, Settlement
@@ -47,11 +47,11 @@ class LogWorker(Worker):
         self.settlement = settlement
         self.handlings = handlings
         self.retry_partitions = retry_partitions
-        self.on_stopped = on_stopped
         self.runs: list[Run] = []
+        self.in_hand: Run | None = None
         self.unpublished: list[tuple[Handling, int]] = []
         self.handle_run = self._handle_simple_run if rules.simple else self._handle_run
-        super().__init__(life, rules)
+        super().__init__(life, rules, on_stopped)
 
     def run(self) -> Wait:
         """Poll, handle, commit; sleep when there is nothing."""
@@ -120,12 +120,11 @@ class LogWorker(Worker):
         for run in self.runs:
             journey = run.cursor.journey
             for event in run.cursor.records[run.offset : run.end]:
-                self.begin(journey, event)
                 if journey.started[event] != journey.started[event]:
                     journey.started[event] = now
         first = self.runs[0]
         event, handling = first.cursor.records[first.offset], self.handlings[first.cursor.topic]
-        yield from self.work(handling.service(event, handling.journey.attempts[event]) * self.instance.slow)
+        yield from self.work(handling.service(event, handling.journey.attempts[event] + 1) * self.instance.slow)
         self.rules.busy += self.sim._now - now
         self.busy_since = NAN
 
@@ -135,15 +134,16 @@ class LogWorker(Worker):
         handling = self.handlings[cursor.topic]
         started, records = cursor.journey.started, cursor.records
         by_record = rules.commit == "record"
+        self.in_hand = run
         while run.offset < run.end:
             event = records[run.offset]
             if started[event] != started[event]:
                 started[event] = self.sim._now
-            self.begun = rules.batched
+            self.served = rules.batched
             outcome = yield from self.handle(handling, event)
             if outcome > SUPPRESSED and (outcome == RETURNED or self._must_wait(run, handling, event, outcome)):
                 return
-            if rules.defer_publishes and outcome == OK:
+            if rules.defer_publishes and outcome == OK and handling.publications:
                 self.unpublished.append((handling, event))
             run.offset += 1
             if cursor.tenancy == run.tenancy:
@@ -189,41 +189,45 @@ class LogWorker(Worker):
             if life.stopping and rules.commit != "before":
                 return
 
+    def still_wanted(self) -> bool:
+        """Whether the partition of the record in hand has not been given to another while it waited."""
+        return self.in_hand is None or self.in_hand.is_ours()
+
     def _must_wait(self, run: Run, handling: Handling, event: int, outcome: int) -> bool:
         """A delivery failed. Whether the record must be tried again in its place; else it is finished here."""
         cursor, rules, desk = run.cursor, self.rules, self.settlement
         partition, seeks = cursor.partition, rules.through == "seek"
         failed, waited = 1, 0.0
-        if seeks and run.is_ours():
-            failed, waited = cursor.failing + 1, cursor.waited
+        if seeks:
+            seek = self.life.seeking.get(cursor)
+            if seek is not None and seek.offset == run.offset:
+                failed, waited = seek.failed + 1, seek.waited
         elif cursor.retry:
             failed, waited = partition.failed[run.offset] + 1, partition.waited[run.offset]
         retry_partition = self.retry_partitions[cursor.topic][partition.number]
         if rules.gives_up(outcome, failed):
             desk.give_up(handling, event, outcome, retry_partition)
+            return False
+        seconds = desk.wait(handling, event, outcome, failed, waited)
+        if seeks:
+            self._block(run, event, failed, seconds, waited)
         else:
-            waited = desk.wait(handling, event, failed, waited)
-            if seeks:
-                self._block(run, event, failed, waited)
-                return True
-            desk.deliver_later(Again(retry_partition, cursor.journey, event, failed, waited), waited)
-        if seeks and run.is_ours():
-            cursor.failing, cursor.waited = 0, 0.0
-        return False
+            desk.deliver_later(Again(retry_partition, cursor.journey, event, failed, seconds or waited), seconds)
+        return seeks
 
-    def _block(self, run: Run, event: int, failed: int, seconds: float) -> None:
+    def _block(self, run: Run, event: int, failed: int, seconds: float, waited: float) -> None:
         """The partition stands still at this record; a former owner has no say in it."""
         run.blocked = True
         if not run.is_ours():
             self._lose(run)
             return
-        cursor = run.cursor
+        cursor, now = run.cursor, self.sim.now
+        delays = cursor.journey.delays
         cursor.position = cursor.handled = run.offset
-        cursor.failing, cursor.waited = failed, seconds
+        self.life.seeking[cursor] = Seek(run.offset, failed, seconds or waited, now + seconds, len(delays))
         if seconds > 0.0:
-            now = self.sim.now
-            cursor.journey.delays.add(event, now, now + seconds)
-            self.settlement.blocked.put(now + seconds, (cursor, run.tenancy))
+            delays.add(event, now, now + seconds)
+            cursor.wait_until(now + seconds)
 
     def _finish_batch(self) -> None:
         """Commits, publishes what waited for the commit, and gives the partitions back to the line."""
@@ -232,10 +236,12 @@ class LogWorker(Worker):
             self._commit_batch(now)
         for run in runs:
             cursor = run.cursor
+            if run.offset < run.end and not run.blocked:
+                self._put_back(run)
             if cursor.tenancy == run.tenancy:
                 if not run.blocked:
                     cursor.rest()
-                elif not cursor.waited:
+                elif life.seeking[cursor].due <= now:
                     life.ready.appendleft(cursor)
         runs.clear()
         self.polled_at = NAN
@@ -244,6 +250,13 @@ class LogWorker(Worker):
             life.idle_since = now
             if not life.open:
                 self.on_stopped(life)
+
+    def _put_back(self, run: Run) -> None:
+        """What was not handled is read again by whoever owns the partition; or is lost, if it was committed first."""
+        if self.rules.commit == "before":
+            self._lose(run)
+        elif run.is_ours():
+            run.cursor.position = run.offset
 
     def _commit_batch(self, now: float) -> None:
         """In a transaction the publishes appear with the commit, and not at all if a partition was lost meanwhile."""

@@ -144,13 +144,10 @@ def _measure_topic(name: str, record: SystemRecord, partitions: Sequence[Partiti
     first, stop = _numbers(messages, record.window)
     sheet = Sheet(f"topics.{name}")
     group = next((group for group in record.groups if name in group.topics), None)
-    stored, size = stop - first, stop
-    if group is not None:
-        records = [events for topic, events in group.partitions if group.topics[topic] == name]
-        stored = sum(int(np.count_nonzero((events >= first) & (events < stop))) for events in records)
+    again = record.again[name]
+    stored, size = stop - first + int(np.count_nonzero((again >= first) & (again < stop))), stop + len(again)
+    if group is not None and not group.commits:
         size = max((row.lag_max for row in partitions if row.topic == name), default=0)
-        if group.commits:
-            size = sum(int(np.count_nonzero(events < stop)) for events in records)
     sheet.count("stored", stored)
     for metric in ("lost", "expired", "rejected"):
         sheet.count(metric, 0)

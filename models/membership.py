@@ -108,8 +108,8 @@ class Coordinator:
     def _eager(self) -> Generator[simpy.Event, object, None]:
         """Everybody stops; then the partitions are dealt. Whoever comes or goes meanwhile starts the wait anew."""
         while self._changed:
-            self._changed = False
             yield from self._all_stopped()
+            self._changed = False
             luck = self._stream.uniform(len(self.rebalances))
             yield self.sim.wait_until(self.sim.now + self.terms.rebalance_time.ppf(luck), TIMER, self.place)
         self._running = False
@@ -147,6 +147,8 @@ class Coordinator:
             life.open = not life.stopping
         self.sim.hold()
         for life in self.members:
+            if life.gate is not None:
+                life.gate.let_look()
             for _ in range(len(life.ready)):
                 life.call_worker()
         self.on_change()
@@ -157,4 +159,5 @@ def _nothing() -> None:
 
 
 def _has_stopped(life: Life) -> bool:
-    return life.alive and not life.frozen and life.active == 0
+    """Whether a member has stopped: no worker has an event in hand, but such as wait at a pausing breaker and poll."""
+    return life.alive and not life.frozen and life.active == life.at_gate

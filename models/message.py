@@ -31,10 +31,10 @@ class Messages:
         self.produced = array("d")
         self.key = array("i")
         self.poisoned: set[int] = set()
-        self.root = array("b")
+        self.root = array("h")
         self.k = array("i")
         self.parent = array("i")
-        self.source = array("b")
+        self.source = array("h")
         self.born = array("d")
         self.identities: dict[int, int] = {}
         self.producers: list[str] = []

@@ -57,10 +57,8 @@ class Queue:
         self.append(event)
 
     def put_back(self, place: int, event: int) -> None:
-        """Returns a copy to its place."""
+        """Returns a copy to its place; `push` hands it out again."""
         heappush(self.returned, (place, event))
-        if self.takers:
-            self.push()
 
     def push(self) -> None:
         """Hands ready messages to consumers with room, one each in turn (with a single active one: all to the first)."""
@@ -87,4 +85,3 @@ class Queue:
         """A consumer has gone."""
         if taker in self.takers:
             self.takers.remove(taker)
-            self.push()

@@ -29,9 +29,8 @@ class QueueWorker(Worker):
         self.settlement = settlement
         self.handlings = handlings
         self.queues = queues
-        self.on_stopped = on_stopped
         self.in_hand: tuple[Handling, int] | None = None
-        super().__init__(life, rules)
+        super().__init__(life, rules, on_stopped)
 
     def run(self) -> Wait:
         """Take, handle, settle; sleep when there is nothing."""
@@ -87,8 +86,8 @@ class QueueWorker(Worker):
         if rules.gives_up(outcome, handed) or (requeues and place is None):
             desk.give_up(handling, event, outcome, queue)
             return
-        seconds = desk.wait(handling, event, handed, waited)
-        again = Again(queue, queue.journey, event, handed, seconds, place if requeues else None)
+        seconds = desk.wait(handling, event, outcome, handed, waited)
+        again = Again(queue, queue.journey, event, handed, seconds or waited, place if requeues else None)
         desk.deliver_later(again, seconds)
 
     def leave(self, now: float) -> None:

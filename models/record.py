@@ -35,7 +35,8 @@ Commits = tuple[np.ndarray, np.ndarray, np.ndarray]
 class GroupRecord:
     """One consumer group.
 
-    By topic, in one order: `topics`, `journeys`, `states` (final state of each event, int8) and, for a trace, `settled`
+    By topic, in one order: `topics`, `journeys`, `states` (final state of each event, int8), `live` (whether a copy can
+    still be delivered or is in hand) and, for a trace, `settled`
     (time of each event). `partitions`: for each partition of each topic, or each queue, the place of its topic and its
     event numbers in the order in which they were appended, later copies included. `commits`: by partition, none in a
     queue. `unserved`: (place in `partitions`, start, end) where no running instance had that partition. `life` is by
@@ -47,6 +48,7 @@ class GroupRecord:
     topics: list[str]
     journeys: list[Journey]
     states: list[np.ndarray]
+    live: list[np.ndarray]
     partitions: list[tuple[int, np.ndarray]]
     commits: list[Commits]
     life: list[Steps]
@@ -107,13 +109,14 @@ class FaultRecord:
 
 @dataclass(kw_only=True)
 class SystemRecord:
-    """A whole run. Seconds: measured from `warmup` to `duration`, it went on until `end`, later where it drained."""
+    """A whole run. `again`: by topic, the events of which a further copy was appended, once for each. Seconds: measured from `warmup` to `duration`, it went on until `end`, later where it drained."""
 
     duration: float
     warmup: float
     end: float
     producers: list[ProducerRecord]
     topics: dict[str, Messages]
+    again: dict[str, np.ndarray]
     groups: list[GroupRecord]
     dependencies: list[DependencyRecord]
     faults: list[FaultRecord]

@@ -28,6 +28,7 @@ class Rules:
         self.batch = spec.batch or 1
         self.batched = spec.service_per == "batch"
         self.commit = spec.commit or "batch"
+        self.settles_first = spec.acknowledge == "before" or self.commit == "before"
         self.commits_batches = self.commit in ("batch", "transaction")
         self.acknowledge_first = spec.acknowledge == "before"
         self.through = self.redelivery.through or "requeue"

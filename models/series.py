@@ -10,7 +10,7 @@ import numpy as np
 from models.journey import Journey
 from models.lag import Lag, dead_letter_level, waiting_level
 from models.level import step_at
-from models.record import CLOSED, DependencyRecord, GroupRecord, ProducerRecord
+from models.record import OPEN, DependencyRecord, GroupRecord, ProducerRecord
 from models.slos import Slo
 from simulator.recorder import view
 
@@ -36,7 +36,7 @@ def group_series(group: GroupRecord, lag: Lag, times: np.ndarray) -> Series:
         "dead_letters": dead_letter_level(journeys).at(times),
     }
     if group.has_breaker:
-        found["breaker_open"] = np.mean([step_at(steps, times) != CLOSED for steps in group.breakers], axis=0)
+        found["breaker_open"] = np.mean([step_at(steps, times) == OPEN for steps in group.breakers], axis=0)
     return {(group.name, metric): np.asarray(values, dtype=float) for metric, values in found.items()}
 
 
@@ -79,8 +79,10 @@ def _base(metric: str) -> str:
 
 
 def _attempts(journey: Journey) -> tuple[np.ndarray, np.ndarray]:
-    """Times of first attempts, taken as the hand-over to a worker, and of the others."""
+    """Times of first attempts, which begin with the hand-over to a worker or are `late`, and of the others."""
     events = len(journey.messages)
-    started = view(journey.started, events)[view(journey.attempts, events) > 0]
-    started.sort()
-    return started, journey.retries["time"]
+    at_once = view(journey.attempts, events) > 0
+    at_once[journey.late["event"]] = False
+    first = np.concatenate([view(journey.started, events)[at_once], journey.late["time"]])
+    first.sort()
+    return first, journey.retries["time"]

@@ -54,7 +54,7 @@ class Server:
     """A dependency of one replication.
 
     Recorded: `calls` (begin; served: when service began; end: NaN while it goes on; outcome; wasted: its caller had gone
-    when it ended), and `busy_seconds`, the time in service of calls that have ended.
+    when it ended; lined: it had to wait), and `busy_seconds`, the time in service of calls that have ended.
     """
 
     def __init__(self, sim: Simulation, name: str, spec: Dependency, place: int) -> None:
@@ -73,14 +73,14 @@ class Server:
         self.unanswered: list[Call] = []
         self.tokens = float(spec.limit.burst) if spec.limit else 0.0
         self.tokens_at = 0.0
-        self.calls = Trail(begin="d", served="d", end="d", outcome="b", wasted="b")
+        self.calls = Trail(begin="d", served="d", end="d", outcome="b", wasted="b", lined="b")
         self.busy_seconds = 0.0
 
     def call(self, call: Call) -> Call:
         """A call arrives. If it is refused its outcome is set at once; else `call.answer` is called when it ends."""
         now = self.sim._now
         call.row = len(self.calls)
-        self.calls.add(now, NAN, NAN, ENDED_OK, 0)
+        self.calls.add(now, NAN, NAN, ENDED_OK, 0, 0)
         if self.silent:
             self.unanswered.append(call)
         elif self.down or self._throttled(now) or (
@@ -92,6 +92,7 @@ class Server:
             self._serve(call)
         else:
             self.line.append(call)
+            self.calls.columns["lined"][call.row] = 1
         return call
 
     def _throttled(self, now: float) -> bool:
@@ -135,7 +136,7 @@ class Server:
         columns = self.calls.columns
         columns["end"][call.row] = self.sim._now
         columns["outcome"][call.row] = ended
-        columns["wasted"][call.row] = int(call.outcome != PENDING)
+        columns["wasted"][call.row] = int(ended != ENDED_REJECTED and call.outcome != PENDING)
 
     def busy_until(self, now: float) -> float:
         """Seconds of service given so far, calls under way included."""
@@ -169,17 +170,15 @@ class Server:
     def crash(self) -> None:
         """The process is gone: its calls are lost, and no effect of theirs happens."""
         self.down += 1
-        if self.down == 1:
-            calls = [*self.in_service, *self.line]
-            now = self.sim._now
-            for call, alarm in self.in_service.items():
-                alarm.silence()
-                self.busy_seconds += now - call.begun
-            self.in_service.clear()
-            self.line.clear()
-            for call in calls:
-                self._close(call, ENDED_ERROR)
-            self._hang_up(calls)
+        calls = [*self.in_service, *self.line]
+        for call, alarm in self.in_service.items():
+            alarm.silence()
+            self.busy_seconds += self.sim.now - call.begun
+        self.in_service.clear()
+        self.line.clear()
+        for call in calls:
+            self._close(call, ENDED_ERROR)
+        self._hang_up(calls)
 
     def _hang_up(self, calls: list[Call]) -> None:
         self.sim.hold()

@@ -8,8 +8,8 @@ from models.channel import Channel
 from models.delay import DelayLine
 from models.handling import Handling
 from models.journey import Journey
-from models.log import Cursor, Partition
-from models.outcome import POISON
+from models.log import Partition
+from models.outcome import POISON, SHORT
 from models.queue import Queue
 from models.rules import Rules
 from simulator.simulation import Simulation
@@ -39,7 +39,6 @@ class Settlement:
         self.rules = rules
         self.delayed: DelayLine[Again] = DelayLine(sim, self._available, place)
         self.parked: DelayLine[tuple[Handling, int, Partition | Queue]] = DelayLine(sim, self._redrive, place)
-        self.blocked: DelayLine[tuple[Cursor, int]] = DelayLine(sim, _unblock, place)
         self.resting: dict[Journey, Counter[int]] = {}
         self.redriven: dict[Journey, Counter[int]] = {}
         self.dead_letters: Channel | None = None
@@ -57,9 +56,9 @@ class Settlement:
         self.dead_letters = channel
         self.source = channel.messages.add_source(group)
 
-    def wait(self, handling: Handling, event: int, failed: int, waited: float) -> float:
-        """Seconds until the next delivery, after the `failed`-th one that failed."""
-        luck = handling.redelivery_luck(event, handling.journey.tries(event))
+    def wait(self, handling: Handling, event: int, outcome: int, failed: int, waited: float) -> float:
+        """Seconds until the next delivery, after the `failed`-th one that failed, with `outcome`."""
+        luck = handling.redelivery_luck(event, handling.journey.turn(event, outcome == SHORT))
         return self.rules.redelivery.wait(failed, luck, waited)
 
     def deliver_later(self, again: Again, seconds: float) -> None:
@@ -80,6 +79,7 @@ class Settlement:
         else:
             target.handed[again.place], target.waited[again.place] = again.count, again.waited
             target.put_back(again.place, again.event)
+            target.push()
 
     def give_up(self, handling: Handling, event: int, outcome: int, home: Partition | Queue) -> None:
         """No further delivery: dead-lettered where there is a topic for it, else discarded."""
@@ -112,10 +112,3 @@ class Settlement:
         else:
             home.append_again(event)
 
-
-def _unblock(blocked: tuple[Cursor, int]) -> None:
-    """A partition whose first record failed goes on, if it still has the same owner."""
-    cursor, tenancy = blocked
-    if cursor.tenancy == tenancy and cursor.owner is not None:
-        cursor.rest()
-        cursor.owner.call_worker()

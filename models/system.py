@@ -32,7 +32,7 @@ from models.settlement import Settlement
 from simulator.results import Measurement
 from simulator.simulation import WAIT_END, Simulation
 
-PLACES = 4096
+PLACES = 1 << 20
 """Places at ties for the members of one component."""
 
 OwnProcess = Callable[[Simulation, "Parts"], Generator[simpy.Event, Any, Any]]
@@ -136,9 +136,9 @@ class System(Scenario):
         parts.end = min(parts.sim.now, self.run.duration + (self.run.drain_limit if self.run.drain else 0.0))
         for group in parts.groups.values():
             group.finish()
-        states = {name: final_states(group, parts.servers.values()) for name, group in parts.groups.items()}
-        books = _books(parts, states)
-        measurement = measure(collect(parts, states, parts.sim.trace))
+        fates = {name: final_states(group, parts.servers.values()) for name, group in parts.groups.items()}
+        books = _books(parts, {name: states for name, (states, _) in fates.items()})
+        measurement = measure(collect(parts, fates, parts.sim.trace))
         return Measurement(
             metrics=measurement.metrics,
             times=measurement.times,
@@ -155,8 +155,9 @@ def _drain(parts: Parts) -> None:
         producer.end()
 
     def look() -> None:
-        states = [final_states(group, parts.servers.values()) for group in parts.groups.values()]
-        if not any(np.isin(state, (1, 2)).any() for group in states for state in group):
+        live = [mask for group in parts.groups.values() for mask in final_states(group, parts.servers.values())[1]]
+        to_come = any(len(group.settlement.parked) for group in parts.groups.values())
+        if not to_come and not any(mask.any() for mask in live):
             raise StopSimulation(None)
         parts.sim.call_at(parts.sim.now + parts.scenario.run.duration / 600, WAIT_END, look)
 
@@ -203,7 +204,7 @@ class _Assembly:
 
     def _place(self) -> int:
         self._places += PLACES
-        return self._places % (1 << 20)
+        return self._places
 
     def _is_single(self, topic: str) -> bool:
         """Whether only one open producer writes to a topic, once each arrival."""
@@ -251,7 +252,7 @@ class _Assembly:
             marks = Marks(spec.idempotency.ttl) if spec.idempotency else None
             handlings.append(Handling(sim, path, spec, journey, servers, targets, marks))
             settlement.open_for(journey, channels[topic])
-        if spec.dead_letter is not None and self._is_read(spec.dead_letter.topic):
+        if spec.dead_letter is not None:
             settlement.moves_to(channels[spec.dead_letter.topic], path)
         group = Group(sim, path, spec, rules, settlement, handlings, place)
         self._bind(group)
@@ -272,9 +273,6 @@ class _Assembly:
                 group.cursors.append(Cursor(self.sim, partition, handling.journey, topic, False, group.place))
             if group.rules.uses_retry_topic:
                 group.cursors += [Cursor(self.sim, p, handling.journey, topic, True, group.place) for p in retries]
-
-    def _is_read(self, topic: str) -> bool:
-        return any(topic in consumer.topics for consumer in self.scenario.consumers.values())
 
     def _may_be_poison(self, name: str) -> bool:
         scenario = self.scenario

@@ -6,7 +6,7 @@ never comes back, one of a frozen life goes on when it thaws.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import simpy
@@ -14,7 +14,6 @@ import simpy
 from models.rules import Rules
 from models.handling import Handling
 from models.instance import Life
-from models.journey import Journey
 from models.outcome import ERROR, OK, PENDING, POISON, RETURNED, SHORT, SUPPRESSED, TIMEOUT, TRANSIENT
 from models.server import Call
 from simulator.recorder import NAN
@@ -28,9 +27,10 @@ INFINITY = float("inf")
 class Worker:
     """One worker of a life. `busy_since`, `held_since`: start of the attempt, or of the wait with an event in hand (s)."""
 
-    def __init__(self, life: Life, rules: Rules) -> None:
+    def __init__(self, life: Life, rules: Rules, on_stopped: Callable[[Life], None]) -> None:
         self.life = life
         self.rules = rules
+        self.on_stopped = on_stopped
         self.sim = life.sim
         self.instance = life.instance
         place = life.place
@@ -40,7 +40,7 @@ class Worker:
         self.busy_since = self.held_since = self.polled_at = NAN
         self.deadline = INFINITY
         self.call: Call | None = None
-        self.begun = False
+        self.served = False
         self.probing = False
         self._watch_at = INFINITY
         self.handle = self.attempt if rules.plain else self.deliver
@@ -82,14 +82,14 @@ class Worker:
             failed += 1
             if outcome == POISON and self.rules.knows_poison or failed >= retry.max_attempts:
                 return outcome
-            luck = handling.retry_luck(event, handling.journey.tries(event))
+            luck = handling.retry_luck(event, handling.journey.turn(event, outcome == SHORT))
             waited = retry.delay(failed, luck, waited)
             if not retry.permits(failed, sim._now + waited - began):
                 return outcome
             self.held_since = sim._now
             yield from self.sleep(waited)
             self._put_down()
-            if self.life.stopping:
+            if self.life.stopping and not self.rules.settles_first:
                 return RETURNED
 
     def try_once(self, handling: Handling, event: int) -> Story:
@@ -123,15 +123,23 @@ class Worker:
         assert gate is not None
         self.held_since, polled_at, self.polled_at = self.sim._now, self.polled_at, NAN
         allowed = False
-        while not (allowed or life.stopping):
+        life.at_gate += 1
+        if life.active == life.at_gate and not life.open:
+            self.on_stopped(life)
+        while not (allowed or life.stopping) and self.still_wanted():
             gate.waiting.append(self.bell)
             yield from self._listen()
-            allowed = not life.stopping and gate.state.allows(self.sim._now)
+            allowed = life.open and self.still_wanted() and gate.state.allows(self.sim._now)
             gate.changed()
+        life.at_gate -= 1
         if polled_at == polled_at:
             self.polled_at = self.sim._now
         self._put_down()
         return allowed
+
+    def still_wanted(self) -> bool:
+        """Whether the event in hand is still this worker's to handle."""
+        return True
 
     def wait_for_intake(self) -> Wait:
         """Before it takes an event: while the breaker is open and the instance pauses, it takes none."""
@@ -147,43 +155,39 @@ class Worker:
         """Service, dependencies, effect: what a handler does, within `timeout`."""
         sim, journey, rules, life = self.sim, handling.journey, self.rules, self.life
         began = sim._now
-        if self.begun:
-            self.begun, n, service = False, journey.attempts[event], 0.0
-        else:
-            n = self.begin(handling.journey, event)
-            service = handling.service(event, n) * self.instance.slow
+        n = journey.attempts[event] = journey.attempts[event] + 1
+        if n > 1:
+            journey.retries.add(event, began)
+        elif journey.started[event] != began:
+            journey.late.add(event, began)
+        service = 0.0 if self.served else handling.service(event, n) * self.instance.slow
+        self.served = False
         self.busy_since = began
-        outcome = OK
-        if service > rules.timeout:
-            service, outcome = rules.timeout, TIMEOUT
+        done, deadline = began + service, began + rules.timeout
         mark = life.mark
-        yield self.alarm.at(began + service)
+        yield self.alarm.at(done if done <= deadline else deadline)
         if life.mark != mark:
-            yield from self._disturbed(began, service)
-        if outcome == OK:
-            if rules.may_be_poison and self._poisoned(handling, event):
-                outcome = POISON
-            elif rules.may_fail and handling.failure(event, n) < either(rules.failure_rate, self.instance.failure_rate):
-                outcome = TRANSIENT
-            elif handling.calls:
-                outcome = yield from self._call_dependencies(handling, event, n, began + rules.timeout)
-            elif handling.transaction:
-                outcome = handling.apply(event)
-            else:
-                journey.effect_applied(event, sim._now)
+            yield from self._disturbed(began, service, deadline)
+            done += life.overlap(began, sim._now)
+        outcome = OK
+        if done > deadline:
+            outcome = TIMEOUT
+        elif rules.may_be_poison and self._poisoned(handling, event):
+            outcome = POISON
+        elif rules.may_fail and handling.failure(event, n) < either(rules.failure_rate, self.instance.failure_rate):
+            outcome = TRANSIENT
+        elif handling.calls:
+            outcome = yield from self._call_dependencies(handling, event, n, deadline)
+        elif handling.transaction:
+            outcome = handling.apply(event)
+        else:
+            journey.effect_applied(event, sim._now)
         now = sim._now
         rules.busy += now - began
         self.busy_since = NAN
         if outcome > SUPPRESSED:
             journey.failures.add(event, now)
         return outcome
-
-    def begin(self, journey: Journey, event: int) -> int:
-        """An attempt begins. Returns its ordinal."""
-        n = journey.attempts[event] = journey.attempts[event] + 1
-        if n > 1:
-            journey.retries.add(event, self.sim._now)
-        return n
 
     def work(self, seconds: float) -> Wait:
         """Work of the instance itself, which a freeze stops."""
@@ -250,8 +254,9 @@ class Worker:
         if self.life.mark != mark:
             yield from self._disturbed(0.0, 0.0)
 
-    def _disturbed(self, began: float, work: float) -> Wait:
-        """The life was disturbed during a wait: gone for ever, or frozen. `work` from `began` on takes that much longer."""
+    def _disturbed(self, began: float, work: float, deadline: float = INFINITY) -> Wait:
+        """The life was disturbed during a wait: gone for ever, or frozen. `work` from `began` on takes that much longer, up to
+        the deadline, which is by the clock."""
         life, sim = self.life, self.sim
         while True:
             if not life.alive:
@@ -259,7 +264,7 @@ class Worker:
             if life.frozen:
                 yield life.thawed
                 continue
-            due = began + work + life.overlap(began, sim._now) if work else 0.0
+            due = min(began + work + life.overlap(began, sim._now), deadline) if work else 0.0
             if due <= sim._now:
                 return
             yield self.alarm.at(due)
@@ -269,7 +274,10 @@ class Worker:
         assert handling.mark_latency is not None
         seconds = handling.mark_latency(event, 2 * handling.journey.deliveries[event] + step)
         if seconds > 0.0:
-            yield from self.sleep(seconds)
+            mark = self.life.mark
+            yield self.alarm.at(self.sim._now + seconds)
+            if self.life.mark != mark:
+                yield from self._disturbed(0.0, 0.0)
 
     def _put_down(self) -> None:
         self.rules.held += self.sim._now - self.held_since

@@ -13,7 +13,7 @@ from simulator.streams import Stream
 
 # Kinds of happening at one instant, in the order in which they are settled (SimPy keeps 0 and 1 for itself and for users' processes).
 FAULT_END, FAULT_START, FAILURE, ARRIVAL, DELIVERY, COMPLETION, TIMER, WAIT_END = range(2, 10)
-PLACES = 1 << 20
+PLACES = 1 << 40
 
 
 def priority(kind: int, place: int = 0) -> int:

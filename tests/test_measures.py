@@ -251,7 +251,7 @@ def test_a_topic_stores_copies_and_a_log_keeps_them() -> None:
     assert (queue["stored"], queue["size_max"]) == (2, 2)
     commits = [(np.array([1.0, 3.0, 7.0]), np.empty(0), np.empty(0, dtype=int))] * 2
     log = made_group(journey, partitions=partitions, commits=commits)
-    found = values(made_system(log, duration=10.0, end=20.0), "topics.orders")
+    found = values(made_system(log, duration=10.0, end=20.0, again={"orders": np.array([0])}), "topics.orders")
     assert (found["stored"], found["size_max"], found["lost"], found["available_fraction"]) == (4, 4, 0, 1)
 
 
@@ -260,7 +260,7 @@ def test_series_take_the_right_limit_and_rates_the_interval_before() -> None:
         [1, 2, 2.5], [3, 4, NAN], failures=[(2, 2.6), (2, 2.9)], retries=[(2, 2.8)],
         moves=[(2, 3.0)], redrives=[(2, 5.0)], delays=[(2, 2.6, 2.8)],
     )  # fmt: skip
-    group = made_group(journey, breakers=[(np.array([2.0]), np.array([HALF_OPEN]))] * 2, has_breaker=True)
+    group = made_group(journey, breakers=[(np.array([2.0]), np.array([OPEN]))] * 2, has_breaker=True)
     left = measure(made_system(group, duration=600.0, dependencies=[gateway()]))
     series = {metric: left.series[PAYMENT, metric][:7].tolist() for name, metric in left.series if name == PAYMENT}
     assert left.times.tolist() == list(range(601))

@@ -106,11 +106,11 @@ def attempts(result: Result, group: str, ax: Axes | None = None) -> Axes:
 
 
 def breaker(result: Result, group: str, ax: Axes | None = None) -> Axes:
-    """Share of the instances whose breaker is not closed; ValueError for a group without a breaker."""
+    """Share of the instances whose breaker is open; ValueError for a group without a breaker."""
     with _panel(result, group, ax) as (component, ax):
         if runs_of(result, component, "breaker_open") is None:
             raise ValueError(f"{component} has no breaker")
-        _line(result, component, "breaker_open", ax, GREEN, "breaker not closed", 0.01)
+        _line(result, component, "breaker_open", ax, GREEN, "breaker open", 0.01)
         ax.set_ylabel("instances (%)")
         ax.set_ylim(top=105)
         _title(ax, component, findings.breaker_finding(result, component))

@@ -161,11 +161,11 @@ def attempts_finding(result: Result, component: str) -> str:
 
 
 def breaker_finding(result: Result, component: str) -> str:
-    """The share of time for which breakers are not closed, mean over instances and runs."""
+    """The share of time for which breakers are open, mean over instances and runs."""
     opened = runs_of(result, component, "breaker_open")
     measured = grid(result) >= result.warmup
     share = 0.0 if opened is None else float(opened[:, measured].mean())
-    return f"breakers are not closed {format_value(share, 'share')} of the time"
+    return f"breakers are open {format_value(share, 'share')} of the time"
 
 
 def overview_finding(result: Result, components: Sequence[str]) -> str:

@@ -1,0 +1,237 @@
+"""What must hold of any run of any system: recomputed here from the trace, apart from the code that measures it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from models import System
+from models.consumer import Consumer
+from simulator import replicate
+from simulator.results import Measurement, Result
+
+Tables = dict[str, Any]
+IDLE = ("idle", "spare")
+
+
+def with_idle_parts(tables: Tables) -> Tables:
+    """The same system with a producer, topic and group of their own and a dependency, first in order and busy at every tick."""
+    producer = {"topic": "idle", "arrivals": {"process": "constant", "rate": 4.0}}
+    if tables["run"].get("drain"):
+        producer["arrivals"]["limit"] = 1
+    group = {"topic": "idle", "service": 0.25, "concurrency": 4, "dependencies": ["spare"]}
+    fault = {"name": "spare", "kind": "outage", "target": "dependencies.spare", "every": 0.5, "for": 0.25}
+    home = "log" if tables["broker"]["profile"] == "kafka" else "queue"
+    group |= {"poll_interval": 0.25} if home == "log" else {}
+    return {
+        **tables,
+        "topics": {"idle": {}, **tables["topics"]},
+        "producers": {"idle": producer, **tables["producers"]},
+        "consumers": {"idle": group, **tables["consumers"]},
+        "dependencies": {"spare": {"latency": 0.25}, **tables["dependencies"]},
+        "faults": [fault, *tables["faults"]],
+    }
+
+
+def content(result: Result, without: tuple[str, ...] = ()) -> dict[Any, Any]:
+    """Everything measured, bit for bit, but for the parts named in `without` and what sums up the whole system."""
+    found: dict[Any, Any] = {}
+    for left in result.measurements:
+        for each in left.metrics:
+            found[each.component, each.metric] = repr(each)
+        for key, values in left.series.items():
+            found[key, "series"] = values.tobytes()
+        for window in left.windows:
+            found.setdefault((f"faults.{window.name}", "windows"), []).append(repr(window))
+        books = left.tables["books"]
+        for row in zip(books["component"], books["term"], books["value"], strict=True):
+            found[row[0], "book of", row[1]] = row[2]
+        assert left.events is not None
+        table = pd.DataFrame(dict(left.events))
+        for group, rows in table.groupby("group", sort=False):
+            found[group, "events"] = {name: rows[name].to_numpy().tolist().__repr__() for name in rows}
+    hidden = {f"{kind}.{name}" for kind in ("producers", "topics", "consumers", "dependencies", "faults") for name in without}
+    hidden |= {"system"} if without else set()
+    return {k: v for k, v in found.items() if (k[0][0] if isinstance(k[0], tuple) else k[0]) not in hidden}
+
+
+def differences(one: dict[Any, Any], other: dict[Any, Any]) -> list[Any]:
+    return [key for key in {**one, **other} if one.get(key) != other.get(key)]
+
+
+def run(tables: Tables, seed: int = 1) -> Result:
+    return replicate(System.from_dict(tables), runs=1, seed=seed, trace=True)
+
+
+def check_run(tables: Tables, result: Result) -> None:
+    """All claims about one run by itself."""
+    left = result.measurements[0]
+    assert left.events is not None
+    events = pd.DataFrame(dict(left.events))
+    system = System.from_dict(tables).resolved()
+    metrics = {(each.component, each.metric): each.value for each in left.metrics}
+    books = Counter[tuple[str, str]]()
+    for component, term, value in zip(*(left.tables["books"][c] for c in ("component", "term", "value")), strict=True):
+        books[component, term] = value
+    check_rows(events, system)
+    check_books(events, books, system)
+    check_ancestry(events, books, system)
+    check_metrics(events, metrics, system)
+    check_dependencies(metrics, system)
+    check_series(events, left, metrics, system)
+    check_guarantees(events, system)
+
+
+def check_rows(events: pd.DataFrame, system: System) -> None:
+    """Each event by itself, in each group."""
+    assert not events.duplicated(["group", "topic", "event"]).any()
+    effect, started, produced = events["effect"], events["started"], events["produced"]
+    assert ((events["effects"] > 0) == effect.notna()).all()
+    assert ((events["state"] == "processed") == effect.notna()).all()
+    assert (started.isna() | (started >= produced)).all()
+    assert (effect.isna() | (effect >= started)).all()
+    assert ((events["attempts"] == 0) | started.notna()).all()
+    assert (started.isna() | (events["deliveries"] > 0)).all()
+    assert (events["effects"] <= events["attempts"]).all(), "more effects than attempts"
+    assert (produced <= system.horizon).all()
+
+
+def check_books(events: pd.DataFrame, books: Counter[tuple[str, str]], system: System) -> None:
+    """Both equations, from the rows of the trace."""
+    for name, consumer in system.consumers.items():
+        path = f"consumers.{name}"
+        rows = events[events["group"] == path]
+        states = Counter(rows["state"])
+        for state in ("processed", "backlog", "in_flight", "dead_lettered", "discarded", "expired", "lost"):
+            assert books[path, state] == states[state], (path, state)
+        assert books[path, "arrived"] == len(rows) == sum(states.values())
+        for topic in consumer.topics:
+            numbers = rows.loc[rows["topic"] == topic, "event"]
+            assert sorted(numbers) == list(range(len(numbers)))
+        if consumer.dead_letter is None:
+            assert not states["dead_lettered"]
+    for topic, rows in events.groupby("topic"):
+        for _, group in rows.groupby("group"):
+            others = rows.groupby("event")["produced"]
+            assert (others.nunique() == 1).all() and len(group) == others.ngroups, topic
+
+
+def check_ancestry(events: pd.DataFrame, books: Counter[tuple[str, str]], system: System) -> None:
+    """Every event has an arrival or a parent; what a group publishes are children of what it has processed."""
+    for topic, rows in events.groupby("topic"):
+        distinct = rows.drop_duplicates("event")
+        own = sum(books[f"producers.{name}", "produced"] for name, p in system.producers.items() if p.topic == topic)
+        assert (distinct["parent"] < 0).sum() == own, f"{topic}: arrivals"
+        writers = [(n, p) for n, c in system.consumers.items() for p in c.publishes if p.topic == topic]
+        moves = [c for c in system.consumers.values() if c.dead_letter and c.dead_letter.topic == topic]
+        if len(writers) == 1 and not moves and len(system.consumers[writers[0][0]].topics) == 1:
+            name, publish = writers[0]
+            parents = Counter(distinct.loc[distinct["parent"] >= 0, "parent"])
+            assert set(parents.values()) <= {publish.count}, f"{topic}: copies"
+            mine = events[events["group"] == f"consumers.{name}"].set_index("event")
+            assert (mine.loc[list(parents), "state"] == "processed").all(), f"{topic}: parents"
+            assert publish.probability < 1 or len(parents) <= (mine["state"] == "processed").sum()
+
+
+def check_metrics(events: pd.DataFrame, metrics: dict[tuple[str, str], float], system: System) -> None:
+    """Counts over the cohort, and shares that are shares."""
+    warmup, duration = system.run.warmup, system.run.duration
+    cohort = events[(events["produced"] >= warmup) & (events["produced"] <= duration)]
+    for name in system.consumers:
+        path = f"consumers.{name}"
+        rows = cohort[cohort["group"] == path]
+        for state in ("processed", "backlog", "in_flight", "dead_lettered", "discarded", "expired", "lost"):
+            assert metrics[path, state] == (rows["state"] == state).sum(), (path, state)
+        assert metrics[path, "effects"] == rows["effects"].sum()
+        assert metrics[path, "delivered"] == rows["deliveries"].sum()
+        assert metrics[path, "duplicate_effects"] == rows["effects"].sum() - (rows["effects"] > 0).sum()
+        for metric in ("availability", "served", "error_rate", "breaker_open_fraction", "utilization", "held"):
+            value = metrics.get((path, metric), math.nan)
+            assert not value < 0 and not value > 1 + 1e-9, (path, metric, value)
+        work = metrics.get((path, "utilization"), 0.0) + metrics.get((path, "held"), 0.0)
+        assert not work > 1 + 1e-9, (path, "utilization + held", work)
+    for (component, metric), value in metrics.items():
+        assert not value < 0 and not math.isinf(value), (component, metric, value)
+
+
+def check_dependencies(metrics: dict[tuple[str, str], float], system: System) -> None:
+    for name, dependency in system.dependencies.items():
+        path = f"dependencies.{name}"
+        assert metrics[path, "errors"] + metrics[path, "rejected"] <= metrics[path, "calls"]
+        assert metrics[path, "wasted"] <= metrics[path, "calls"]
+        if dependency.concurrency is not None:
+            assert metrics[path, "busy_mean"] <= dependency.concurrency + 1e-9
+        if dependency.queue_limit is not None:
+            assert metrics[path, "queue_max"] <= dependency.queue_limit
+
+
+def check_series(
+    events: pd.DataFrame, left: Measurement, metrics: dict[tuple[str, str], float], system: System
+) -> None:
+    """Series have the right ends, and rates add up to what happened."""
+    step, duration = left.times[1], system.run.duration
+    for key, values in left.series.items():
+        assert len(values) == len(left.times)
+        assert not (values < 0).any(), key
+    for name in system.consumers:
+        path = f"consumers.{name}"
+        rows = events[events["group"] == path]
+        arrived, done = (rows["produced"] <= duration).sum(), (rows["effect"] <= duration).sum()
+        early, first = (rows["produced"] <= 0).sum(), (rows["effect"] <= 0).sum()
+        assert math.isclose(left.series[path, "arrivals"].sum() * step, arrived - early, abs_tol=1e-6)
+        assert math.isclose(left.series[path, "throughput"].sum() * step, done - first, abs_tol=1e-6)
+        lag = left.series[path, "lag"]
+        assert (lag == np.round(lag)).all()
+        assert ((lag > 0) == (left.series[path, "lag_seconds"] > 0))[lag == 0].all()
+        assert (lag >= left.series[path, "lag_waiting"]).all()
+        if not system.run.drain:
+            live = rows["state"].isin(["backlog", "in_flight"])
+            assert lag[-1] <= live.sum(), (path, "lag at the end")
+            if never_gives_up(system.consumers[name]):
+                assert lag[-1] == live.sum(), (path, "lag at the end")
+
+
+def never_gives_up(consumer: Consumer) -> bool:
+    """Whether nothing but its effect finishes an event: then no attempt goes on for a finished one without it."""
+    assert consumer.redelivery is not None
+    first = consumer.commit == "before" or consumer.acknowledge == "before"
+    return consumer.redelivery.max_deliveries == 0 and consumer.permanent == "retry" and not first
+
+
+def check_guarantees(events: pd.DataFrame, system: System) -> None:
+    """What the consumers' policies promise."""
+    derived = {publish.topic for consumer in system.consumers.values() for publish in consumer.publishes}
+    again = {consumer.dead_letter.topic for consumer in system.consumers.values() if consumer.dead_letter}
+    for consumer in system.consumers.values():
+        if consumer.dead_letter and consumer.dead_letter.redrive_to == "topic":
+            again |= set(consumer.topics)
+    for name, consumer in system.consumers.items():
+        rows = events[events["group"] == f"consumers.{name}"]
+        first = consumer.commit == "before" or consumer.acknowledge == "before"
+        if not first:
+            assert not (rows["state"] == "lost").any(), f"{name}: lost although at least once"
+        marks = consumer.idempotency
+        if marks and marks.protocol == "transaction" and marks.ttl >= 1000.0:
+            assert (rows["effects"] <= 1).all(), f"{name}: doubled in spite of marks"
+        redelivery, letters = consumer.redelivery, consumer.dead_letter
+        assert redelivery is not None
+        if never_gives_up(consumer):
+            assert not rows["state"].isin(["dead_lettered", "discarded"]).any(), f"{name}: given up"
+        once = redelivery.max_deliveries == 1 and consumer.retry is None
+        once &= letters is None or letters.redrive_after is None
+        if first and once and not (derived | again) & set(consumer.topics):
+            assert (rows["effects"] <= 1).all(), f"{name}: doubled although at most once"
+
+
+def check(tables: Tables) -> None:
+    """Every claim about a system: of one run, of a second one, and of one beside idle parts."""
+    result = run(tables)
+    check_run(tables, result)
+    assert not differences(content(result), content(run(tables))), "same seed, other bytes"
+    beside = content(run(with_idle_parts(tables)), IDLE)
+    moved = differences(content(result, IDLE), beside)
+    assert not moved, f"idle parts moved {moved[:5]}"

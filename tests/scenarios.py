@@ -1,0 +1,318 @@
+"""Random systems over the whole format: short runs of a few hundred events, with times that often fall together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+Tables = dict[str, Any]
+
+ticks = st.integers(1, 12).map(lambda n: n / 4)
+"""Times on a grid, so that ties are common."""
+
+shares = st.sampled_from([0.0, 0.1, 0.3, 0.7, 1.0])
+short = st.sampled_from([0.0, 0.125, 0.25, 0.5])
+
+
+def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """The strategy, or None: the field is left out."""
+    return st.one_of(st.none(), strategy)
+
+
+def table(required: dict[str, Any], optional: dict[str, Any] | None = None) -> st.SearchStrategy[Tables]:
+    """A table with the required fields, and some of the optional ones."""
+    return st.fixed_dictionaries(required, optional=optional or {})
+
+
+def durations(scale: float = 1.0) -> st.SearchStrategy[Any]:
+    """Random durations with means around `scale` seconds, half of them constants."""
+    means = st.sampled_from([0.1, 0.25, 0.5, 1.0, 2.0]).map(lambda m: m * scale)
+    spread = st.sampled_from([0.3, 1.0, 2.0])
+    laws = st.one_of(
+        table({"dist": st.just("uniform"), "low": st.just(0.0), "high": means}),
+        table({"dist": st.just("exponential"), "mean": means}),
+        table({"dist": st.just("lognormal"), "mean": means, "cv": spread}),
+        table({"dist": st.just("gamma"), "mean": means, "cv": spread}),
+        table({"dist": st.just("weibull"), "mean": means, "shape": st.sampled_from([0.7, 1.0, 2.0])}),
+        table({"dist": st.just("pareto"), "mean": means, "alpha": st.just(2.5)}),
+        means.map(lambda m: {"dist": "hyperexponential", "means": [m, 3 * m], "weights": [0.7, 0.3]}),
+    )
+    return st.one_of(means, laws)
+
+
+def arrivals() -> st.SearchStrategy[Tables]:
+    """Every process that needs no file."""
+    rates = st.sampled_from([0.5, 1.0, 2.0, 4.0])
+    window = {"start": ticks, "limit": st.integers(1, 60), "size": st.integers(1, 3), "stop": ticks.map(lambda t: t + 5)}
+    return st.one_of(
+        table({"process": st.just("poisson"), "rate": rates}, window),
+        table({"process": st.just("constant"), "rate": rates}, window),
+        table({"process": st.just("renewal"), "interarrival": durations()}, window),
+        table({"process": st.just("bursts"), "rates": st.just([0.5, 6.0]), "stays": st.just([4.0, {"dist": "exponential", "mean": 2.0}])}, window),
+        table({"process": st.just("profile"), "points": st.just([[0, 1.0], [5, 4.0], [10, 0.5]]), "period": st.sampled_from([10.0, 15.0])}, window),
+        table({"process": st.just("sine"), "base": rates, "amplitude": st.sampled_from([0.5, 1.0]), "period": st.just(8.0)}, window),
+        table({"process": st.just("closed"), "clients": st.integers(1, 4), "think": durations()}, window),
+    )
+
+
+def keys() -> st.SearchStrategy[Tables]:
+    return st.one_of(
+        table({"dist": st.just("uniform"), "count": st.integers(1, 20)}),
+        table({"dist": st.just("zipf"), "count": st.integers(1, 20), "exponent": st.sampled_from([0.0, 0.9, 1.5])}),
+    )
+
+
+def producers(topics: list[str]) -> st.SearchStrategy[Tables]:
+    return table(
+        {"topic": st.sampled_from(topics), "arrivals": arrivals()}, {"keys": keys(), "poison": st.sampled_from([0.1, 0.3])}
+    )
+
+
+@st.composite
+def delays(draw: st.DrawFn, positive: bool = False) -> Tables:
+    """The delay fields of `retry` and `redelivery`."""
+    jitter = draw(maybe(st.sampled_from(["none", "full", "equal", "decorrelated", "proportional"])))
+    base = draw(st.sampled_from([0.25, 0.5, 2.0]))
+    found: Tables = draw(
+        st.sampled_from(
+            [
+                {"delays": [base]},
+                {"delays": [base, 1.0, 4.0]},
+                {"backoff": "fixed", "base": base},
+                {"backoff": "linear", "base": base},
+                {"backoff": "exponential", "base": base, "factor": 3.0, "cap": 5.0},
+                *([] if positive else [{"backoff": "none"}]),
+            ]
+        )
+    )
+    found = dict(found)
+    if jitter is not None and not (positive and jitter == "full"):
+        found["jitter"] = jitter
+        if jitter == "proportional":
+            found["spread"] = draw(st.sampled_from([0.2, 0.8]))
+    return found
+
+
+@st.composite
+def retries(draw: st.DrawFn) -> Tables:
+    found = {"max_attempts": draw(st.integers(1, 4)), **draw(delays())}
+    if draw(st.booleans()):
+        found["max_elapsed"] = draw(ticks)
+    return found
+
+
+@st.composite
+def redeliveries(draw: st.DrawFn, delivery: str) -> Tables:
+    places = ["seek", "retry_topic"] if delivery == "log" else ["requeue", "retry_topic"]
+    endless = draw(st.sampled_from([False, False, False, True]))
+    found: Tables = {"max_deliveries": 0 if endless else draw(st.integers(1, 4))}
+    if endless or draw(st.booleans()):
+        found |= draw(delays(positive=endless))
+    if not endless and draw(st.booleans()):
+        found["immediate"] = draw(st.integers(1, 2))
+    if draw(st.booleans()):
+        found["through"] = draw(st.sampled_from(places))
+    return found
+
+
+def breakers() -> st.SearchStrategy[Tables]:
+    return st.one_of(
+        st.builds(
+            lambda rule, rest: {**rule, **rest},
+            st.sampled_from([{}, {"failure_rate": 0.3}, {"failures": 2}]),
+            table(
+                {
+                    "size": st.integers(2, 6),
+                    "minimum_calls": st.integers(1, 4),
+                    "open_for": st.sampled_from([0.0, 0.5, 2.0, 5.0]),
+                    "half_open_calls": st.integers(2, 3),
+                    "scope": st.sampled_from(["instance", "group"]),
+                    "on_open": st.sampled_from(["fail", "pause"]),
+                },
+                {
+                    "window": st.sampled_from(["count", "time"]),
+                    "automatic": st.booleans(),
+                    "slow_call": st.sampled_from([0.25, 1.0]),
+                    "open_factor": st.just(2.0),
+                    "half_open_timeout": st.sampled_from([0.5, 3.0]),
+                    "half_open_failures": st.integers(1, 2),
+                    "counts_rejections": st.booleans(),
+                },
+            ),
+        )
+    )
+
+
+def dead_letters(topic: str) -> st.SearchStrategy[Tables]:
+    return st.one_of(
+        st.just({"topic": topic}),
+        table(
+            {"topic": st.just(topic), "redrive_after": st.sampled_from([0.0, 1.0, 4.0])},
+            {
+                "redrive_rate": st.sampled_from([0.5, 4.0]),
+                "redrive_times": st.integers(0, 3),
+                "redrive_to": st.sampled_from(["group", "topic"]),
+            },
+        ),
+    )
+
+
+def idempotencies() -> st.SearchStrategy[Tables]:
+    return table(
+        {"order": st.sampled_from(["do_then_mark", "transaction"]), "ttl": st.sampled_from([0.5, 3.0, 1000.0])},
+        {"latency": durations(0.2)},
+    )
+
+
+def dependencies() -> st.SearchStrategy[Tables]:
+    return table(
+        {"latency": durations(0.5)},
+        {
+            "error_rate": shares,
+            "concurrency": st.integers(1, 3),
+            "queue_limit": st.integers(0, 3),
+            "load_factor": st.sampled_from([0.5, 2.0]),
+            "limit": table({"rate": st.sampled_from([0.5, 2.0]), "burst": st.integers(1, 3)}),
+        },
+    )
+
+
+LOG = {
+    "batch": st.integers(1, 6),
+    "service_per": st.sampled_from(["event", "batch"]),
+    "poll_interval": st.sampled_from([0.25, 1.0]),
+    "commit": st.sampled_from(["auto", "batch", "record", "before", "transaction"]),
+    "commit_interval": st.sampled_from([0.0, 0.5, 2.0]),
+    "max_poll_interval": st.sampled_from([1.0, 3.0, 20.0]),
+    "rebalance_time": durations(),
+}
+QUEUE = {
+    "prefetch": st.integers(1, 5),
+    "acknowledge": st.sampled_from(["after", "before"]),
+    "single_active": st.booleans(),
+    "heartbeat_timeout": ticks,
+    "consumer_timeout": ticks,
+}
+
+
+@st.composite
+def consumers(draw: st.DrawFn, topics: list[str], delivery: str, letters: str, targets: list[str], known: list[str]) -> Tables:
+    """A group on `topics`, which may dead-letter to `letters`, publish to `targets` and call the dependencies `known`."""
+    optional: Tables = {
+        "instances": st.integers(1, 3),
+        "concurrency": st.sampled_from([1, 2, "unlimited"]),
+        "transient_failure": shares,
+        "poison": st.sampled_from([0.1, 0.5]),
+        "permanent": st.sampled_from(["retry", "discard"]),
+        "timeout": st.sampled_from([0.25, 0.5, 1.0, 3.0]),
+        "startup": durations(),
+        "retry": retries(),
+        "redelivery": redeliveries(delivery),
+        "breaker": breakers(),
+        "idempotency": idempotencies(),
+        **(LOG if delivery == "log" else QUEUE),
+    }
+    if known:
+        optional["dependencies"] = st.lists(st.sampled_from(known), min_size=1, max_size=2)
+    if targets:
+        publish = table(
+            {"topic": st.sampled_from(targets)}, {"probability": st.sampled_from([0.4, 1.0]), "count": st.integers(1, 3)}
+        )
+        optional["publishes"] = st.lists(publish, min_size=1, max_size=2)
+    found = draw(table({"topic": st.just(topics[0] if len(topics) == 1 else topics), "service": durations(0.5)}, optional))
+    if draw(st.booleans()):
+        found["dead_letter"] = draw(dead_letters(letters))
+        if draw(st.booleans()):
+            found["permanent"] = "dead_letter"
+    if delivery == "log":
+        found["session_timeout"] = draw(st.sampled_from([1.0, 3.0, 6.0]))
+        found["heartbeat_interval"] = found["session_timeout"] / draw(st.sampled_from([2.0, 1e6]))
+    return found
+
+
+def windows() -> st.SearchStrategy[Tables]:
+    """When a fault strikes."""
+    lasting = durations(2.0)
+    return st.one_of(
+        table({"at": st.sampled_from([0.0, 1.0, 2.5, 3.0, 5.0, 7.25, 12.0]), "for": st.one_of(st.just(0.0), ticks, lasting)}),
+        table({"every": st.sampled_from([2.0, 5.0]), "for": st.one_of(ticks, lasting)}),
+        table(
+            {
+                "time_to_failure": st.sampled_from([{"dist": "weibull", "mean": 4.0, "shape": 0.7}, {"dist": "exponential", "mean": 3.0}, 5.0]),
+                "time_to_repair": st.sampled_from([{"dist": "lognormal", "mean": 2.0, "cv": 1.0}, 1.0]),
+            },
+            {"from_new": st.booleans()},
+        ),
+    )
+
+
+@st.composite
+def faults(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
+    """A fault of any kind, on any part of `tables` that can have it."""
+    groups = [f"consumers.{each}" for each in tables["consumers"]]
+    members = [f"consumers.{n}[{i}]" for n, spec in tables["consumers"].items() for i in range(spec.get("instances", 1))]
+    servers = [f"dependencies.{each}" for each in tables["dependencies"]]
+    sources = [f"producers.{each}" for each in tables["producers"]]
+    open_sources = [s for s in sources if tables["producers"][s[10:]]["arrivals"]["process"] != "closed"]
+    kinds = {
+        "crash": groups + members + servers,
+        "stop": groups + members,
+        "pause": groups + members,
+        "outage": servers,
+        "slowdown": groups + members + servers,
+        "errors": groups + members + servers,
+        "poison": groups + sources,
+        "surge": open_sources,
+    }
+    kind = draw(st.sampled_from([kind for kind, targets in kinds.items() if targets]))
+    targets = draw(st.lists(st.sampled_from(kinds[kind]), min_size=1, max_size=2, unique=True))
+    found = {"name": name, "kind": kind, "target": targets if len(targets) > 1 else targets[0], **draw(windows())}
+    if kind in ("slowdown", "surge"):
+        found["factor"] = draw(st.sampled_from([0.5, 2.0, 5.0] if kind == "slowdown" else [0.0, 0.5, 3.0]))
+    if kind in ("errors", "poison"):
+        found["rate"] = draw(st.sampled_from([0.3, 1.0]))
+    if kind == "outage":
+        found["silent"] = draw(st.booleans())
+    if draw(st.booleans()):
+        found["together"] = draw(st.booleans())
+    return found
+
+
+@st.composite
+def systems(draw: st.DrawFn) -> Tables:
+    """A whole scenario: up to three producers, chains over three topics, dead letters that are read, four faults."""
+    delivery = {topic: draw(st.sampled_from(["log", "queue"])) for topic in ("a", "b", "c", "letters")}
+    profile = draw(st.sampled_from(["kafka", "rabbitmq"]))
+    home = "log" if profile == "kafka" else "queue"
+    tables: Tables = {
+        "run": {"duration": draw(st.sampled_from([10.0, 20.0, 30.0])), "warmup": draw(st.sampled_from([0.0, 0.0, 2.0]))},
+        "broker": {"profile": profile},
+        "topics": {
+            topic: {
+                **({"partitions": draw(st.integers(1, 3))} if how == "log" else {}),
+                **({} if how == home else {"delivery": how}),
+            }
+            for topic, how in delivery.items()
+        },
+        "producers": {f"p{i}": draw(producers(["a", "b"])) for i in range(draw(st.integers(1, 3)))},
+        "dependencies": {f"d{i}": draw(dependencies()) for i in range(draw(st.integers(0, 2)))},
+        "consumers": {},
+    }
+    if draw(st.booleans()) and draw(st.booleans()):
+        tables["run"] |= {"drain": True, "drain_limit": 30.0}
+    written = sorted({producer["topic"] for producer in tables["producers"].values()})
+    known = list(tables["dependencies"])
+    for i in range(draw(st.integers(1, 3))):
+        first = draw(st.sampled_from(written))
+        alike = [t for t in written if delivery[t] == delivery[first] and t != first]
+        read = [first, *(draw(st.lists(st.sampled_from(alike), max_size=1)) if alike else [])]
+        later = [t for t in ("b", "c") if t > max(read)] if "letters" not in read else []
+        letters = "buried" if "letters" in read else "letters"
+        group = draw(consumers(read, delivery[first], letters, later, known))
+        tables["consumers"][f"g{i}"] = group
+        written += [publish["topic"] for publish in group.get("publishes", [])]
+        written += ["letters"] if group.get("dead_letter", {}).get("topic") == "letters" else []
+        written = sorted(set(written))
+    tables["faults"] = [draw(faults(f"f{i}", tables)) for i in range(draw(st.integers(0, 4)))]
+    return tables

@@ -1,0 +1,179 @@
+"""Policies inside one another, and everything going wrong at once: the books balance and the counts are sane."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import pytest
+from claims import Tables, check, check_run, run
+
+SCARCE = {"latency": {"dist": "exponential", "mean": 0.3}, "concurrency": 1, "queue_limit": 1, "error_rate": 0.1}
+
+POLICIES: dict[str, Tables] = {
+    "retry": {"retry": {"max_attempts": 3, "base": 0.2, "jitter": "full", "max_elapsed": 2.0}},
+    "breaker fails": {"breaker": {"size": 4, "minimum_calls": 3, "open_for": 2.0, "half_open_calls": 2}},
+    "breaker pauses": {"breaker": {"size": 4, "minimum_calls": 3, "open_for": 2.0, "half_open_calls": 2, "on_open": "pause"}},
+    "breaker of the group": {"breaker": {"window": "time", "size": 3, "minimum_calls": 3, "open_for": 2.0, "scope": "group"}},
+    "retry topic": {"redelivery": {"max_deliveries": 3, "base": 0.5, "jitter": "equal", "through": "retry_topic"}},
+    "in its place": {"redelivery": {"max_deliveries": 3, "immediate": 1}},
+    "for ever": {"redelivery": {"max_deliveries": 0, "delays": [0.5]}},
+    "redrive": {"dead_letter": {"topic": "letters", "redrive_after": 2.0, "redrive_times": 2, "redrive_rate": 2.0}},
+    "redrive to topic": {"dead_letter": {"topic": "letters", "redrive_after": 2.0, "redrive_to": "topic"}},
+    "known poison": {"poison": 0.2, "permanent": "discard"},
+    "marks": {"idempotency": {"ttl": 3.0, "latency": 0.05}},
+    "transaction": {"idempotency": {"ttl": 1000.0, "latency": 0.05, "order": "transaction"}},
+    "timeout": {"timeout": 0.5},
+    "wide": {"concurrency": "unlimited"},
+    "two workers": {"concurrency": 2},
+    "publishes": {"publishes": [{"topic": "done", "probability": 0.7, "count": 2}]},
+    "slow start": {"startup": {"dist": "exponential", "mean": 1.0}},
+}
+OF_A_LOG: dict[str, Tables] = {
+    "batches": {"service_per": "batch", "batch": 4},
+    "auto": {"commit": "auto", "commit_interval": 1.0, "batch": 3},
+    "by record": {"commit": "record", "batch": 3},
+    "before": {"commit": "before", "batch": 3},
+    "atomic": {"commit": "transaction", "batch": 3},
+    "impatient": {"max_poll_interval": 1.5, "batch": 4},
+    "polling": {"poll_interval": 0.25},
+}
+OF_A_QUEUE: dict[str, Tables] = {
+    "prefetch": {"prefetch": 2},
+    "acknowledged first": {"acknowledge": "before"},
+    "single active": {"single_active": True},
+    "impatient": {"consumer_timeout": 1.5},
+    "cut off": {"heartbeat_timeout": 1.0},
+}
+EVERY = {"log": {**POLICIES, **OF_A_LOG}, "queue": {**POLICIES, **OF_A_QUEUE}}
+
+
+def compatible(delivery: str, *names: str) -> bool:
+    """Whether no two of the policies set the same field."""
+    fields = [field for name in names for field in EVERY[delivery][name]]
+    return len(fields) == len(set(fields))
+
+
+PAIRS = [
+    (delivery, pair)
+    for delivery, policies in EVERY.items()
+    for pair in combinations(policies, 2)
+    if compatible(delivery, *pair)
+]
+
+
+def mixtures() -> list[tuple[str, tuple[str, ...]]]:
+    """Sets of compatible policies in which every pair occurs: each begins with a pair that is still missing, and grows by
+    whichever policy adds most missing pairs."""
+    found, missing = [], dict.fromkeys(PAIRS)
+    while missing:
+        delivery, chosen = next(iter(missing))
+        while True:
+            gains = {
+                name: sum((delivery, pair) in missing for pair in pairs_with(delivery, name, chosen))
+                for name in EVERY[delivery]
+                if name not in chosen and compatible(delivery, name, *chosen)
+            }
+            if not gains or not max(gains.values()):
+                break
+            chosen = (*chosen, max(gains, key=lambda name: gains[name]))
+        found.append((delivery, chosen))
+        for pair in combinations(sorted(chosen, key=list(EVERY[delivery]).index), 2):
+            missing.pop((delivery, pair), None)
+    return found
+
+
+def pairs_with(delivery: str, name: str, chosen: tuple[str, ...]) -> list[tuple[str, ...]]:
+    order = list(EVERY[delivery]).index
+    return [tuple(sorted((name, other), key=order)) for other in chosen]
+
+
+def mixed(delivery: str, names: tuple[str, ...]) -> Tables:
+    group: Tables = {}
+    for name in names:
+        group |= EVERY[delivery][name]
+    return system(delivery, group)
+
+
+def system(delivery: str, group: Tables, **more: Any) -> Tables:
+    """A group that calls a scarce dependency, and everything that can strike it in 20 s."""
+    members = {"session_timeout": 2.0, "heartbeat_interval": 0.5, "rebalance_time": 0.5} if delivery == "log" else {}
+    reader = {"topic": "letters", "service": 0.1, **members}
+    writes_letters = "dead_letter" in group
+    return {
+        "run": {"duration": 20.0},
+        "broker": {"profile": "kafka" if delivery == "log" else "rabbitmq"},
+        "topics": {"t": {"partitions": 3}} if delivery == "log" else {},
+        "producers": {
+            "p": {
+                "topic": "t",
+                "arrivals": {"process": "poisson", "rate": 4.0},
+                "keys": {"dist": "zipf", "count": 9, "exponent": 1.0},
+                "poison": 0.05,
+            }
+        },
+        "dependencies": {"d": SCARCE},
+        "consumers": {
+            "c": {
+                "topic": "t",
+                "instances": 2,
+                "service": {"dist": "exponential", "mean": 0.1},
+                "transient_failure": 0.1,
+                "dependencies": ["d"],
+                **members,
+                **group,
+            },
+            **({"reader": reader} if writes_letters else {}),
+        },
+        "faults": [
+            {"name": "crash", "kind": "crash", "target": "consumers.c[0]", "every": 6.0, "for": 1.0},
+            {"name": "during it", "kind": "crash", "target": "consumers.c[1]", "at": 6.5, "for": 0.25},
+            {"name": "freeze", "kind": "pause", "target": "consumers.c[1]", "at": 11.0, "for": 3.0},
+            {"name": "deploy", "kind": "stop", "target": "consumers.c", "at": 15.5, "for": 0.5},
+            {"name": "outage", "kind": "outage", "target": "dependencies.d", "at": 7.0, "for": 2.0},
+            {"name": "silence", "kind": "outage", "silent": True, "target": "dependencies.d", "at": 12.0, "for": 1.0},
+            {"name": "rush", "kind": "surge", "factor": 3.0, "target": "producers.p", "at": 9.0, "for": 3.0},
+        ],
+        **more,
+    }
+
+
+MIXTURES = [pytest.param(*mixture, id=f"{mixture[0]}: {' + '.join(mixture[1])}") for mixture in mixtures()]
+
+
+@pytest.mark.parametrize(("delivery", "names"), MIXTURES)
+def test_policies_work_together_each_with_each_other(delivery: str, names: tuple[str, ...]) -> None:
+    tables = mixed(delivery, names)
+    check_run(tables, run(tables))
+
+
+def everything(delivery: str, on_open: str) -> Tables:
+    """A breaker inside tries inside marks inside deliveries, then dead letters, and back."""
+    names = ("retry", "breaker fails", "retry topic", "redrive", "marks", "timeout", "publishes", "two workers")
+    tables = mixed(delivery, names)
+    tables["run"] = {"duration": 40.0}
+    tables["consumers"]["c"] |= {"transient_failure": 0.4, **({"batch": 3} if delivery == "log" else {})}
+    tables["consumers"]["c"]["breaker"] = {**POLICIES["breaker fails"]["breaker"], "on_open": on_open}
+    return tables
+
+
+@pytest.mark.parametrize("delivery", ["log", "queue"])
+@pytest.mark.parametrize("on_open", ["fail", "pause"])
+def test_everything_at_once_happens_and_the_books_balance(delivery: str, on_open: str) -> None:
+    tables = everything(delivery, on_open)
+    check(tables)
+    metrics = {(m.component, m.metric): m.value for m in run(tables).measurements[0].metrics}
+    counts = ["redelivered", "dead_letter_moves", "redriven", "breaker_trips", "processed", "duplicate_effects"]
+    assert not [name for name in counts if not metrics["consumers.c", name]]
+    assert (metrics["consumers.c", "short_circuited"] > 0) == (on_open == "fail")
+    assert not [name for name in ("calls", "errors", "rejected", "wasted") if not metrics["dependencies.d", name]]
+    assert delivery == "queue" or metrics["consumers.c", "rebalances"] > 3
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("delivery", "pair"), PAIRS)
+def test_any_two_policies_work_together_with_any_seed(delivery: str, pair: tuple[str, ...]) -> None:
+    tables = mixed(delivery, pair)
+    for seed in range(2, 6):
+        check_run(tables, run(tables, seed))
+    check(tables)

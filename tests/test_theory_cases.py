@@ -1,0 +1,63 @@
+"""Every metric of every case is compared with the simulator, or it is said why it cannot be."""
+
+from __future__ import annotations
+
+import pytest
+import test_theory
+import test_theory_delivery
+import test_theory_failures
+import test_theory_retries
+from theory import CASES, Study, exact_values
+
+STUDIES: list[Study] = [
+    *test_theory.STUDIES,
+    *test_theory_failures.STUDIES,
+    *test_theory_retries.STUDIES,
+    *test_theory_delivery.STUDIES,
+]
+
+MISSING: dict[str, tuple[str, tuple[str, ...]]] = {
+    "Q25": ("message_ttl is not built", ()),
+    "U03": ("crews are not built", ("availability_one_crew", "mean_quorum_outage_one_crew")),
+    "U05": ("paths are not built", ()),
+    "R02": ("chains of dependencies are not built", ()),
+    "R11b": ("retry budgets are not built", ()),
+    "R15": ("hedge_after is not built", ()),
+    "O07": ("retention shorter than the run is not built", ()),
+    "D04": ("acknowledgements cannot be lost: links do not fail", ()),
+    "D06": ("brokers do not fail, and replicas have no lag", ()),
+    "D08b": ("acknowledgements take no time, and brokers do not fail", ()),
+    "D10": ("outbox is not built", ()),
+    "D12": ('delivery = "lease" is not built', ()),
+    "S01": ("aggregates are not built", ()),
+    "S03": ("sagas are not built", ()),
+}
+"""By case: what the simulator lacks, and for which metrics (all by default)."""
+
+
+def missing(case: str) -> set[str]:
+    """The metrics of a case that cannot be had."""
+    return set(MISSING[case][1] or exact_values(case)) if case in MISSING else set()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_metric_has_a_study_or_a_reason(case: str) -> None:
+    studied = {metric for study in STUDIES if study.case == case for metric in study.exact}
+    assert studied | missing(case) == set(exact_values(case))
+    assert not studied & missing(case)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_compared_in_full_is_what_is_compared(case: str) -> None:
+    studies = [study for study in STUDIES if study.case == case]
+    quick, full = (
+        {metric for study in chosen for metric in study.exact} for chosen in (studies, [study for study in studies if study.full])
+    )
+    assert quick == full
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=pytest.mark.skip(reason=why)) for case, (why, _) in MISSING.items()]
+)
+def test_simulation_agrees_with_theory(case: str) -> None:
+    """Stands for the cases that cannot be expressed."""

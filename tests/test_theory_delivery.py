@@ -1,0 +1,217 @@
+"""What a crash has delivered again, order and breakers agree with theory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from theory import Effort, Inputs, Run, Study, Tables, agree, constant, exponential, failing, log, poisson, queue
+
+Values = Mapping[str, float | np.ndarray]
+ALONE = "consumers.c[0]"
+BEATS = {"session_timeout": 6, "heartbeat_interval": 1}
+BETWEEN_CRASHES = {"dist": "uniform", "low": 10, "high": 15}  # any phase of a batch, which takes 1 s
+
+
+def saturated(i: Inputs, **fault: Any) -> Tables:
+    """One partition with more than can be handled, read in batches that take a second each."""
+    fields = {"batch": i["b"], "commit": "batch", "rebalance_time": 0, **BEATS}
+    arrivals = constant(1, size=2 * i["b"])
+    return {**log(arrivals, 1 / i["b"], **fields), "faults": [{"name": "f", "target": ALONE, "kind": "crash", **fault}]}
+
+
+def read_saturated(run: Run) -> Values:
+    """An instance crashes at most once in a batch."""
+    crashes = sum(1 for _ in run.windows("f"))
+    batch = run.inputs["b"]
+    again = run.every("effects")[: len(run.every("effects")) // batch * batch].reshape(-1, batch)
+    doubled = np.sort((again - 1).clip(0).sum(axis=1))[::-1][:crashes]
+    begun = (run.every("attempts").astype(int) - 1).clip(0).sum()
+    return {
+        "mean_handled_uncommitted": doubled.mean(),
+        "sd_handled_uncommitted": doubled.std(ddof=1) if crashes > 1 else 0.0,
+        "mean_redelivered_incl_in_progress": begun / crashes,
+        "max_duplicates": doubled.max(),
+    }
+
+
+def prefetching(i: Inputs) -> Tables:
+    tables = queue(
+        poisson(i["lam"]), exponential(1 / i["mu"]), prefetch=i["prefetch"], redelivery={"max_deliveries": 0}
+    )
+    return {**tables, "faults": failing(exponential(2), 0.0)}
+
+
+def read_prefetching(run: Run) -> Values:
+    crashes = np.array([start for _, start, _ in run.windows("f")])
+    produced, done = run.every("produced"), np.sort(run.every("effect"))
+    present = np.searchsorted(produced, crashes) - np.searchsorted(done, crashes)
+    return {
+        "mean_redelivered": (run.every("deliveries").astype(int) - 1).sum() / len(crashes),
+        "p_full_prefetch": (present >= run.inputs["prefetch"]).mean(),
+    }
+
+
+def delayed_each(arrivals: Tables, i: Inputs) -> Tables:
+    return queue(arrivals, exponential(1 / i["theta"]), concurrency="unlimited")
+
+
+def read_order(run: Run) -> Values:
+    """A message is overtaken by those after it that are done before it."""
+    done = run.column("effect")
+    overtakers = sum(np.count_nonzero(done[n:] < done[:-n]) for n in range(1, 100)) / len(done)
+    by_next = (done[1:] < done[:-1]).mean()
+    return {
+        **{f"p_overtaken_by_next_{law}": by_next for law in ("fixed_gap", "poisson")},
+        **{f"mean_overtakers_{law}": overtakers for law in ("fixed_gap", "poisson")},
+    }
+
+
+DELIVERY = [
+    Study(
+        "D02 commit by batch",
+        lambda i: saturated(i, time_to_failure=BETWEEN_CRASHES, time_to_repair=0, from_new=True),
+        read_saturated,
+        Effort(20, 120), Effort(20, 2000),
+        drain=False,
+        metrics=("mean_handled_uncommitted", "sd_handled_uncommitted", "mean_redelivered_incl_in_progress"),
+    ),
+    Study(
+        "D02 crash just before a commit",
+        lambda i: saturated(i, at=4.995, **{"for": 0}),
+        read_saturated,
+        Effort(2, 20), Effort(20, 20),
+        drain=False,
+        metrics=("max_duplicates",),
+    ),
+    Study(
+        "commit by batches of 10",
+        lambda i: saturated(i, time_to_failure=BETWEEN_CRASHES, time_to_repair=0, from_new=True),
+        read_saturated,
+        Effort(20, 300),
+        drain=False,
+        given={"b": 10},
+        values={"mean_handled_uncommitted": 4.5, "mean_redelivered_incl_in_progress": 5.5},
+    ),
+    Study("D03 prefetch", prefetching, read_prefetching, Effort(20, 110), Effort(60, 1010)),
+    Study(
+        "D11 overtaking, constant gaps",
+        lambda i: delayed_each(constant(1 / i["gap"]), i),
+        read_order,
+        Effort(20, 30), Effort(20, 300),
+        metrics=("p_overtaken_by_next_fixed_gap", "mean_overtakers_fixed_gap"),
+    ),
+    Study(
+        "D11 overtaking, random gaps",
+        lambda i: delayed_each(poisson(i["lam"]), i),
+        read_order,
+        Effort(20, 30), Effort(20, 300),
+        metrics=("p_overtaken_by_next_poisson", "mean_overtakers_poisson"),
+    ),
+]  # fmt: skip
+
+
+def guarded(arrivals: Tables, failure: float, breaker: Tables) -> Tables:
+    """Instant attempts, each event once."""
+    return queue(arrivals, transient_failure=failure, redelivery={"max_deliveries": 1}, breaker=breaker)
+
+
+def tripping(size: int, failures: int, i: Inputs) -> Tables:
+    """A call a second; open for less, so that the next call probes."""
+    return guarded(constant(1), i["p"], {"size": size, "failures": failures, "open_for": 0.5, "half_open_calls": 1})
+
+
+def transitions(run: Run) -> list[tuple[float, str]]:
+    [(_, gate)] = run.parts.groups["consumers.c"].gates
+    return gate.state.transitions
+
+
+def calls_to_trip(run: Run, mean: float) -> np.ndarray:
+    """Calls from closing to the one that trips it: as many intervals as a run of this length has for certain."""
+    closed, calls = 0.0, []
+    produced = run.every("produced")
+    for time, state in transitions(run):
+        if state == "closed":
+            closed = time
+        elif state == "open" and closed >= 0:
+            calls.append(np.count_nonzero((produced > closed) & (produced <= time)))
+            closed = -1.0
+    expected = run.seconds / mean
+    certain = int(expected - 3 * expected**0.5)
+    assert len(calls) >= certain
+    return np.array(calls[:certain])
+
+
+def read_row(run: Run) -> Values:
+    calls = calls_to_trip(run, 588)
+    return {"mean_calls_to_trip": calls.mean(), "sd_calls_to_trip": calls.std(ddof=1)}
+
+
+def read_window(run: Run) -> Values:
+    calls = calls_to_trip(run, 36)
+    return {
+        "mean_calls_to_trip": calls.mean(),
+        "p90_calls_to_trip": float(np.quantile(calls, 0.9, method="inverted_cdf")),
+        **{f"p_trip_within_{n}": (calls <= n).mean() for n in (25, 50, 200)},
+    }
+
+
+def cycling(i: Inputs) -> Tables:
+    breaker = {
+        "size": i["N"], "failures": i["m"], "open_for": i["open_time"],
+        "half_open_calls": i["half_open_calls"], "half_open_failures": 1, "automatic": True,
+    }  # fmt: skip
+    return guarded(poisson(i["lam"]), i["p"], breaker)
+
+
+def read_cycle(run: Run) -> Values:
+    seconds = {"closed": 0.0, "open": 0.0, "half_open": 0.0}
+    moves = [(0.0, "closed"), *transitions(run), (run.until, "")]
+    for (time, state), (until, _) in pairwise(moves):
+        seconds[state] += min(until, run.until) - time
+    entered = [state for time, state in moves[1:-1] if time <= run.until]
+    produced = len(run.column("produced"))
+    return {
+        "fraction_short_circuited": run.metric("short_circuited") / produced,
+        "error_rate_seen_by_callers": 1 - run.metric("processed") / produced,
+        "call_rate_reaching_dependency": run.column("attempts").sum() / run.seconds,
+        "time_fraction_open": run.metric("breaker_open_fraction"),
+        "time_fraction_half_open": seconds["half_open"] / run.seconds,
+        "time_fraction_closed": seconds["closed"] / run.seconds,
+        "mean_cycle": run.seconds / entered.count("closed"),
+        "mean_opens_per_cycle": entered.count("open") / entered.count("closed"),
+    }
+
+
+BREAKERS = [
+    Study(
+        "C01 failures in a row",
+        lambda i: tripping(i["k"], i["k"], i),
+        read_row,
+        Effort(20, 10_000), Effort(20, 300_000),
+    ),
+    Study(
+        "C02 sliding window",
+        lambda i: tripping(i["N"], i["m"], i),
+        read_window,
+        Effort(20, 10_000), Effort(20, 100_000),
+    ),
+    Study("C06 duty cycle", cycling, read_cycle, Effort(20, 1000), Effort(60, 10_000)),
+]  # fmt: skip
+
+STUDIES = [*DELIVERY, *BREAKERS]
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+def test_simulation_agrees_with_theory(study: Study) -> None:
+    agree(study, study.quick)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("study", [study for study in STUDIES if study.full], ids=lambda study: study.name)
+def test_simulation_agrees_with_theory_in_full(study: Study) -> None:
+    assert study.full
+    agree(study, study.full, full=True)
