@@ -7,8 +7,8 @@ silent is cut off after `heartbeat_timeout`; a message held longer than `consume
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
+from models.consumer import Consumer
 from models.handling import Handling
 from models.instance import Life
 from models.journey import CONSUMER
@@ -21,18 +21,11 @@ from simulator.simulation import TIMER, Simulation
 INFINITY = float("inf")
 
 
-class Terms(Protocol):
-    """The settings of a group that its connections are about, in seconds; None: unlimited."""
-
-    heartbeat_timeout: float | None
-    consumer_timeout: float | None
-
-
 class Bindings:
     """The broker's side of one group of consumers of queues."""
 
     def __init__(
-        self, sim: Simulation, terms: Terms, rules: Rules, settlement: Settlement, queues: Sequence[Queue],
+        self, sim: Simulation, terms: Consumer, rules: Rules, settlement: Settlement, queues: Sequence[Queue],
         handlings: Sequence[Handling], place: int,
     ) -> None:  # fmt: skip
         self.sim = sim

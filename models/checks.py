@@ -10,6 +10,7 @@ from models.errors import Problem, joined, nearest, one_of, shown
 from models.fault_checks import fault_problems
 from models.metrics import METRICS, metrics_of
 from models.outline import Outline
+from models.pace import at_rest, shortest_step
 from models.producer import Producer
 from models.resolving import resolve
 from models.topology import endless_cycles, topics_named, topics_written
@@ -29,9 +30,7 @@ def contradictions(scenario: Outline) -> Iterator[Problem]:
     for name, consumer in scenario.consumers.items():
         yield from consumer_problems(name, consumer, whole, written)
     for path, around in endless_cycles(scenario):
-        yield Problem(
-            path, f"events multiply without end ({around})", "probability x count must be below 1 in a circle"
-        )
+        yield Problem(path, f"events multiply without end ({around})", "probability x count must be below 1 in a circle")
     names = set()
     for index, fault in enumerate(scenario.faults):
         if fault.name in names:
@@ -46,9 +45,13 @@ def _of_run(scenario: Outline) -> Iterator[Problem]:
     if run.warmup != "auto" and run.warmup >= run.duration:
         yield Problem("run.warmup", f"found {run.warmup:g} s", f"must be below run.duration ({run.duration:g} s)")
     if run.precision_metric is not None:
-        component, _, metric = run.precision_metric.rpartition(":")
+        component, colon, metric = run.precision_metric.rpartition(":")
         known = dict.fromkeys(_components(scenario))
-        yield from _of_metric("run.precision_metric", "run.precision_metric", component, metric, known)
+        if colon:
+            yield from _of_metric("run.precision_metric", "run.precision_metric", component, metric, known)
+        else:
+            found = f"found {shown(run.precision_metric)}"
+            yield Problem("run.precision_metric", found, 'must be "COMPONENT:METRIC", such as "consumers.NAME:latency_p99"')
     elif run.runs == "auto":
         yield Problem("run.precision_metric", "required, but missing", 'must be given with runs = "auto"')
 
@@ -70,7 +73,7 @@ def _of_topics(whole: Outline) -> Iterator[Problem]:
     for name, topic in whole.topics.items():
         if topic.retention is not None and topic.retention < end:
             found = f"found {topic.retention:g} s; retention shorter than the run ({end:g} s) is not supported yet"
-            yield Problem(joined(("topics", name, "retention")), found)
+            yield Problem(joined(("topics", name, "retention")), found, f"must be at least {end:g} s")
 
 
 def _of_producer(name: str, whole: Outline) -> Iterator[Problem]:
@@ -86,15 +89,16 @@ def _of_producer(name: str, whole: Outline) -> Iterator[Problem]:
         path = joined(("producers", name, "retry"))
         yield Problem(path, "neither a delay nor a limit", "must have a delay, or max_attempts")
     if isinstance(producer.arrivals, ClosedArrivals) and not _takes_time(producer, producer.arrivals, whole):
-        path = joined(("producers", name, "arrivals", "think"))
-        yield Problem(path, "found 0 s, and nothing that handles the events takes time", "must be above 0 s")
+        path, least = joined(("producers", name, "arrivals", "think")), shortest_step(whole)
+        found = f"found {producer.arrivals.think.mean:g} s, and nothing that handles the events takes time"
+        yield Problem(path, found, f"must be at least {least:g} s in this run")
 
 
 def _takes_time(producer: Producer, arrivals: ClosedArrivals, whole: Outline) -> bool:
     """Whether a closed client's round takes time whatever happens in it."""
     readers = [consumer for consumer in whole.consumers.values() if producer.topic in consumer.topics]
-    return arrivals.think.mean > 0.0 or any(
-        reader.service.mean > 0.0 and reader.timeout != 0.0 and reader.breaker is None for reader in readers
+    return not at_rest(arrivals.think, whole) or any(
+        not at_rest(reader.service, whole) and reader.timeout != 0.0 and reader.breaker is None for reader in readers
     )
 
 
@@ -106,6 +110,8 @@ def _of_slos(scenario: Outline) -> Iterator[Problem]:
         if (slo.below is None) == (slo.above is None):
             found = "neither below nor above" if slo.below is None else "both below and above"
             yield Problem(path, found, "must have exactly one of them")
+        if slo.rule != "runs" and slo.share != type(slo).model_fields["share"].default:
+            yield Problem(f"{path}.share", f"found {slo.share:g}", 'only with rule = "runs"')
 
 
 def _of_metric(where: str, metric_path: str, component: str, metric: str, known: Collection[str]) -> Iterator[Problem]:

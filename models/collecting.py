@@ -50,12 +50,15 @@ class Window:
 
     def _note(self) -> None:
         now = self.sim.now
-        edge = {name: np.array([*group.work_so_far(), group.rules.polls, group.rules.polled]) for name, group in self.groups.items()}
+        edge = {
+            name: np.array([*group.work_so_far(), group.rules.polls, group.rules.polled])
+            for name, group in self.groups.items()
+        }
         edge |= {name: np.array([server.busy_until(now)]) for name, server in self.servers.items()}
         self.edges.append(edge)
 
     def span(self, name: str) -> list[float]:
-        """What was added within the window: of a group busy and held worker-seconds, seconds of lives, polls and polled records."""
+        """What was added within the window: of a group busy and held worker-seconds, seconds of lives, polls and records."""
         start, end = self.edges
         spent: list[float] = (end[name] - start[name]).tolist()
         return spent
@@ -189,7 +192,7 @@ def _times(gate: Gate, state: str) -> np.ndarray:
 
 
 def _appended(cursor: Cursor) -> np.ndarray:
-    times = view(cursor.journey.messages.produced)[view(cursor.records)]
+    times: np.ndarray = view(cursor.journey.messages.produced)[view(cursor.records)]
     again = cursor.partition.appended
     times[np.fromiter(again.keys(), dtype=np.int64)] = np.fromiter(again.values(), dtype=np.float64)
     return times
@@ -242,7 +245,9 @@ def _number_within(starts: np.ndarray, ends: np.ndarray) -> Steps:
 
 def _fault(fault: Fault, parts: Running) -> FaultRecord:
     windows = [
-        (target, start, min(end, parts.end)) for target, start, end in parts.injection.windows[fault.name] if start < parts.end
+        (target, start, min(end, parts.end))
+        for target, start, end in parts.injection.windows[fault.name]
+        if start < parts.end
     ]
     return FaultRecord(
         name=f"faults.{fault.name}",

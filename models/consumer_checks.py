@@ -11,6 +11,8 @@ from models.errors import Problem, joined, nearest, one_of, shown
 from models.idempotency import LATER_ORDERS
 from models.limits import Prefetch
 from models.outline import Outline
+from models.pace import FOR_EVER, at_rest, shortest_step
+from models.retry import Redelivery
 
 _LOG, _QUEUE, _LEASE = ("log",), ("queue",), ("lease",)
 ONLY_WITH: dict[str, Sequence[str]] = {
@@ -63,7 +65,7 @@ def consumer_problems(name: str, given: Consumer, whole: Outline, written: Colle
     yield from _of_session(path, consumer)
     yield from _of_dead_letters(path, given)
     yield from _of_idempotency(path, given)
-    yield from _of_endless_redelivery(path, consumer)
+    yield from _of_pace(path, consumer, whole)
 
 
 def _of_topics(path: tuple[str, str], given: Consumer, written: Collection[str]) -> Iterator[Problem]:
@@ -111,9 +113,7 @@ def _of_dead_letters(path: tuple[str, str], given: Consumer) -> Iterator[Problem
     letters = given.dead_letter
     if letters is None:
         if given.permanent == "dead_letter":
-            yield Problem(
-                joined((*path, "permanent")), 'found "dead_letter"', "only with dead_letter = { topic = ... }"
-            )
+            yield Problem(joined((*path, "permanent")), 'found "dead_letter"', "only with dead_letter = { topic = ... }")
         return
     if letters.topic in given.topics:
         here = joined((*path, "dead_letter", "topic"))
@@ -130,13 +130,27 @@ def _of_idempotency(path: tuple[str, str], given: Consumer) -> Iterator[Problem]
         yield Problem(joined((*path, "idempotency", "order")), found, one_of(["do_then_mark", "transaction"]))
 
 
-def _of_endless_redelivery(path: tuple[str, str], consumer: Consumer) -> Iterator[Problem]:
-    """For ever, at once, and after an attempt that may take no time: the clock would stand still."""
-    redelivery, breaker = consumer.redelivery, consumer.breaker
+def _of_pace(path: tuple[str, str], consumer: Consumer, whole: Outline) -> Iterator[Problem]:
+    """Rounds without end in which the clock would stand still, after attempts that may take no time."""
+    redelivery, retry, breaker = consumer.redelivery, consumer.retry, consumer.breaker
+    least = shortest_step(whole)
     assert redelivery is not None
-    at_once = consumer.service.mean == 0.0 or consumer.timeout == 0.0 or (breaker and breaker.on_open == "fail")
-    if redelivery.max_deliveries == 0 and redelivery.through != "lease" and not redelivery.wait(1, 0.0) and at_once:
-        here = joined((*path, "redelivery"))
-        yield Problem(
-            here, "a failed event would come back for ever at one instant", "must have a delay or max_deliveries"
-        )
+    for field in ("poll_interval", "consumer_timeout"):
+        value = getattr(consumer, field)
+        if value and value < least:
+            yield Problem(joined((*path, field)), f"found {value:g} s", f"must be at least {least:g} s in this run")
+    hasty = at_rest(consumer.service, whole) or (consumer.timeout is not None and consumer.timeout < least)
+    if retry is not None and hasty and retry.max_attempts > FOR_EVER and retry.delay(FOR_EVER, 0.5) < least:
+        found = "a failed event would be tried for ever at one instant"
+        yield Problem(joined((*path, "retry")), found, "must have a delay or fewer max_attempts")
+    refused = breaker is not None and breaker.on_open == "fail"
+    if redelivery.through != "lease" and (hasty or refused) and _is_endless(redelivery, least):
+        found = "a failed event would come back for ever at one instant"
+        yield Problem(joined((*path, "redelivery")), found, "must have a delay or max_deliveries")
+
+
+def _is_endless(redelivery: Redelivery, least: float) -> bool:
+    """Whether a failed event comes back as good as for ever, in the long run without a delay of `least` seconds."""
+    rounds = (redelivery.immediate or 0) + 1
+    unlimited = redelivery.max_deliveries == 0 or (redelivery.max_deliveries or 0) > FOR_EVER
+    return unlimited and (rounds > FOR_EVER or redelivery.wait(FOR_EVER * rounds, 0.5) < least)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,27 +17,39 @@ from simulator.distributions import Constant, Distribution
 from simulator.recorder import BLOCK
 from simulator.streams import Stream
 
-Draw = Callable[[int, int], float]
 FIRST = 1
 
 
+class Draw(NamedTuple):
+    """The luck of events: `at(event, n)` is the number for its n-th attempt, from 1 (n = 0: what is drawn once).
+
+    `column` holds those of first attempts by event, as far as they are drawn; None where they are not kept by event.
+    """
+
+    at: Callable[[int, int], float]
+    column: array[float] | None = None
+
+
 def drawer(stream: Stream, messages: Messages, shape: Distribution) -> Draw:
-    """The function (event, attempt) -> seconds drawn from `shape`; attempts count from 1."""
+    """Seconds drawn from `shape`."""
     if isinstance(shape, Constant):
         value = shape.value
-        return lambda event, n: value
+        return Draw(lambda event, n: value)
     return _drawer(stream, messages, shape.ppf, shape.ppf_array)
 
 
 def uniform_drawer(stream: Stream, messages: Messages) -> Draw:
-    """The function (event, attempt) -> uniform number in [0, 1)."""
+    """Uniform numbers in [0, 1)."""
     return _drawer(stream, messages, _same, _same_array)
 
 
-def once_drawer(stream: Stream, messages: Messages) -> Draw:
-    """As `uniform_drawer`, for what is drawn once for an event (n = 0), without columns: few events are asked about."""
+def rare_drawer(stream: Stream, messages: Messages, shape: Distribution | None = None) -> Callable[[int, int], float]:
+    """The same without columns, for what few events are asked about: uniform numbers, or seconds drawn from `shape`."""
     identity, uniform = messages.identity, stream.uniform
-    return lambda event, n: uniform(identity(event), n)
+    if shape is None:
+        return lambda event, n: uniform(identity(event), n)
+    ppf = shape.ppf
+    return lambda event, n: ppf(uniform(identity(event), n))
 
 
 def _same(u: float) -> float:
@@ -71,7 +84,7 @@ def _drawer(
                     return extended(0, event)
             return ppf(uniform(identity(event), n))
 
-        return draw_arrival
+        return Draw(draw_arrival, arrivals)
 
     roots, ks = messages.root, messages.k
 
@@ -84,4 +97,4 @@ def _drawer(
                 return extended(root, ks[event])
         return ppf(uniform(identity(event), n))
 
-    return draw
+    return Draw(draw)

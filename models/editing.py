@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from models.errors import BadScenario, Problem, joined, nearest, one_of
+from models.loading import DEEPEST_KEY
 
 _NAME = r"""(?:"[^"]*"|[^."\[\]]+)"""
 _PATH = re.compile(rf"{_NAME}(?:\.{_NAME}|\[\d{{1,9}}\])*")
@@ -25,6 +26,8 @@ def put(data: dict[str, Any], path: str, value: Any, topics: Iterable[str]) -> N
     if not _PATH.fullmatch(path):
         raise BadScenario([Problem(path, "not a path", "must be names with dots between them")])
     steps = [quoted or bare for quoted, bare in _STEP.findall(path)]
+    if len(steps) > DEEPEST_KEY:
+        raise BadScenario([Problem(path, "not a path", f"must have at most {DEEPEST_KEY} names")])
     if steps[0] == "topics":
         data.setdefault("topics", {}).update({name: {} for name in topics if name not in data["topics"]})
     _put(data, steps, value, ())
@@ -46,7 +49,7 @@ def _key(data: Any, steps: Sequence[str], above: tuple[str | int, ...]) -> tuple
     if isinstance(data, list):
         return _index(data, steps, above)
     if not isinstance(data, dict):
-        raise _nowhere(above, steps, [])
+        raise BadScenario([Problem(joined((*above, *steps)), "unknown path", f"{joined(above)} is no table")])
     if not _holds_components(above):
         return steps[0], steps[1:]
     for length in range(len(steps), 0, -1):  # names may hold dots
@@ -69,12 +72,12 @@ def _index(data: list[Any], steps: Sequence[str], above: tuple[str | int, ...]) 
     for length in range(len(steps), 0, -1):
         if ".".join(steps[:length]) in names:
             return names.index(".".join(steps[:length])), steps[length:]
-    if steps[0].isdigit() and int(steps[0]) < len(data):
+    if re.fullmatch("[0-9]{1,9}", steps[0]) and int(steps[0]) < len(data):
         return int(steps[0]), steps[1:]
     raise _nowhere(above, steps, [name for name in names if name] or [str(index) for index in range(len(data))])
 
 
 def _nowhere(above: tuple[str | int, ...], steps: Sequence[str], known: list[str]) -> BadScenario:
     close = nearest(steps[0], known)
-    allowed = one_of(known) if known and not close else ""
+    allowed = "" if close else one_of(known)
     return BadScenario([Problem(joined((*above, *steps)), "unknown path", allowed, close)])

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 SHOWN = 60  # characters of a value that a message repeats
 LISTED = 80  # names that a message lists
+LONGEST_PATH = 500  # characters of a path or a file's name that a message repeats
 _BARE = re.compile(r"[\w-]+")
 
 
@@ -30,11 +31,11 @@ class Problem:
     file: str = ""
 
     def __str__(self) -> str:
-        where = ": ".join(part for part in (self.file, self.path) if part)
+        where = ": ".join(_cut(part, LONGEST_PATH) for part in (self.file, self.path) if part)
         text = f"{where}: {self.found}" if where else self.found
         if self.allowed:
             text += f"; {self.allowed}"
-        return f'{text}; did you mean "{self.suggestion}"?' if self.suggestion else text
+        return _printable(f'{text}; did you mean "{self.suggestion}"?' if self.suggestion else text)
 
 
 class BadScenario(ValueError):  # noqa: N818 - it says what the user gave
@@ -95,9 +96,14 @@ def shown(value: object) -> str:
     return _cut(_REPR.repr(value))
 
 
-def _cut(text: str) -> str:
-    printable = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return printable if len(printable) <= SHOWN else f"{printable[:SHOWN]}..."
+def _cut(text: str, longest: int = SHOWN) -> str:
+    printable = _printable(text)
+    return printable if len(printable) <= longest else f"{printable[:longest]}..."
+
+
+def _printable(text: str) -> str:
+    """The text in one line that does nothing to a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 class _Repr(reprlib.Repr):

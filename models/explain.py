@@ -16,6 +16,7 @@ Path = tuple[str | int, ...]
 
 MOST = 200  # problems that are told at once
 _ABOUT_KEYS = ("missing", "extra_forbidden")
+_CONTAINERS: dict[type, Any] = {str: Mapping, int: (list, tuple)}  # what has places of that kind
 _RULES = {
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
@@ -50,13 +51,19 @@ def explain(error: ValidationError, data: Mapping[str, Any], root: type[BaseMode
     return [
         _problem(place, details, root)
         for place, details in found.items()
-        if not (place in inner and all(_is_a_table(detail) for detail in details))
+        if not (place in inner and all(_is_a_table(detail) or _lacks_wrong_ones(detail) for detail in details))
     ]
 
 
 def _is_a_table(detail: ErrorDetails) -> bool:
     """Whether it only says that a table or list is not the scalar of another branch of a union."""
     return detail["type"].endswith("_type") and isinstance(detail["input"], Mapping | list | tuple)
+
+
+def _lacks_wrong_ones(detail: ErrorDetails) -> bool:
+    """Whether it only says that a list is too short without those of its entries that are wrong."""
+    given = detail["input"]
+    return detail["type"] == "too_short" and isinstance(given, list | tuple) and len(given) >= detail["ctx"]["min_length"]
 
 
 def _of_likely_branches(details: list[ErrorDetails], data: Any) -> list[ErrorDetails]:
@@ -91,7 +98,7 @@ def _place(detail: ErrorDetails, data: Any) -> Path:
         last = index == len(detail["loc"]) - 1
         if _holds(data, step):
             data = data[step]
-        elif not (last and detail["type"] in _ABOUT_KEYS and isinstance(data, Mapping)):
+        elif not (last and detail["type"] in _ABOUT_KEYS and isinstance(data, _CONTAINERS[type(step)])):
             continue
         place.append(step)
     if detail["type"].startswith("union_tag") and isinstance(data, Mapping):
@@ -130,7 +137,14 @@ def _rule(detail: ErrorDetails) -> str:
     names = _names(detail)
     if names:
         return one_of(names)
-    return _RULES[kind].format(**context) if kind in _RULES else detail["msg"]
+    if kind == "too_short" and context["min_length"] == 1:
+        return "must not be empty"
+    return _RULES[kind].format(**_short(context)) if kind in _RULES else detail["msg"]
+
+
+def _short(context: Mapping[str, Any]) -> dict[str, Any]:
+    """Bounds as people write them: 1 and not 1.0."""
+    return {key: int(value) if isinstance(value, float) and value.is_integer() else value for key, value in context.items()}
 
 
 def _names(detail: ErrorDetails) -> list[str]:

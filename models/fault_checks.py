@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from models.arrivals import ClosedArrivals
@@ -22,8 +23,10 @@ def fault_problems(index: int, fault: Fault, scenario: Outline) -> Iterator[Prob
     path = joined(("faults", index))
     if not fault.targets and fault.kind != "partition":
         yield Problem(f"{path}.target", "required, but missing")
-    for target in fault.targets:
+    for target, times in Counter(fault.targets).items():
         yield from _of_target(f"{path}.target", target, fault, scenario)
+        if times > 1:
+            yield Problem(f"{path}.target", f"found {shown(target)} {times} times", "must be named once")
     yield from _of_strength(path, fault)
     yield from _of_timing(path, fault, scenario)
 

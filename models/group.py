@@ -59,9 +59,7 @@ class Group:
         """Everything begins at time 0 with all instances at work."""
         spec, sim = self.spec, self.sim
         if self.queues:
-            self.membership = Bindings(
-                sim, spec, self.rules, self.settlement, self.queues, self.handlings, self.place
-            )
+            self.membership = Bindings(sim, spec, self.rules, self.settlement, self.queues, self.handlings, self.place)
         else:
             self.membership = Coordinator(sim, self.name, spec, self.cursors, self.rules.concurrency, self.place)
         self.membership.on_change = self._note_service
@@ -272,4 +270,3 @@ class Group:
 def _serves(cursor: Cursor) -> bool:
     owner = cursor.owner
     return isinstance(owner, Life) and owner.alive and not owner.frozen and owner.open
-

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from models.channel import Channel
 from models.consumer import Consumer
-from models.draws import Draw, drawer, once_drawer, uniform_drawer
+from models.draws import drawer, rare_drawer, uniform_drawer
 from models.idempotency import Marks
 from models.journey import MARK, Journey
 from models.outcome import OK, SUPPRESSED
@@ -20,7 +20,9 @@ from simulator.streams import Stream, name_key
 class Publication:
     """One entry of `publishes`: whether an event has children and which, the same each time it is published."""
 
-    def __init__(self, sim: Simulation, group: str, place: int, spec: object, target: Channel, journey: Journey) -> None:
+    def __init__(
+        self, sim: Simulation, group: str, place: int, spec: object, target: Channel, journey: Journey
+    ) -> None:
         self.target = target
         self.probability: float = spec.probability  # type: ignore[attr-defined]
         self.count: int = spec.count  # type: ignore[attr-defined]
@@ -70,23 +72,23 @@ class Handling:
         self.journey = journey
         self.marks = marks
         messages = journey.messages
-        self.service: Draw = drawer(sim.stream(f"{group}/service"), messages, spec.service)
-        self.failure: Draw = uniform_drawer(sim.stream(f"{group}/failure"), messages)
-        self.poison: Draw = once_drawer(sim.stream(f"{group}/poison"), messages)
-        self.retry_luck: Draw = once_drawer(sim.stream(f"{group}/retry"), messages)
-        self.redelivery_luck: Draw = once_drawer(sim.stream(f"{group}/redelivery"), messages)
-        self.mark_latency: Draw | None = None
+        self.service = drawer(sim.stream(f"{group}/service"), messages, spec.service)
+        self.failure = uniform_drawer(sim.stream(f"{group}/failure"), messages)
+        self.poison = rare_drawer(sim.stream(f"{group}/poison"), messages)
+        self.retry_luck = rare_drawer(sim.stream(f"{group}/retry"), messages)
+        self.redelivery_luck = rare_drawer(sim.stream(f"{group}/redelivery"), messages)
+        self.mark_latency: Callable[[int, int], float] | None = None
         self.transaction = False
         if spec.idempotency is not None:
-            self.mark_latency = _later(drawer, sim.stream(f"{group}/idempotency"), messages, spec.idempotency.latency)
+            self.mark_latency = rare_drawer(sim.stream(f"{group}/idempotency"), messages, spec.idempotency.latency)
             self.transaction = spec.idempotency.protocol == "transaction"
-        self.calls: list[tuple[Server, Draw, Draw, bool]] = []
+        self.calls: list[tuple[Server, Callable[[int, int], float], Callable[[int, int], float], bool]] = []
         for place, server in enumerate(servers):
             nth = sum(other is server for other in servers[:place])
             name = f"{group}/{server.name}" + (f"#{nth + 1}" if nth else "")
             latency = drawer(sim.stream(f"{name}/latency"), messages, server.spec.latency)
             error = uniform_drawer(sim.stream(f"{name}/error"), messages)
-            self.calls.append((server, latency, error, place == len(servers) - 1))
+            self.calls.append((server, latency.at, error.at, place == len(servers) - 1))
         self._publishes_several = sum(publish.count for publish in spec.publishes) > 1
         self.publications = [
             Publication(sim, group, place, publish, target, journey)
@@ -119,8 +121,3 @@ class Handling:
         if journey.effect[event] != journey.effect[event]:
             journey.lose(event, now, MARK)
 
-
-def _later(make: Callable[..., Draw], stream: Stream, messages: object, shape: object) -> Draw:
-    """A drawer for rare numbers: n is never 1, so that no column is drawn."""
-    draw: Draw = make(stream, messages, shape)
-    return lambda event, n: draw(event, n + 2)

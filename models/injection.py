@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import simpy
@@ -94,8 +95,8 @@ class Injection:
         if fault.time_to_failure is not None:
             self.sim.process(self._renew(fault, strikes, clock, place, stream.uniform))
             return
-        for k, (start, seconds) in enumerate(self._windows_of(fault, stream.uniform)):
-            self.sim.call_at(start, FAULT_START, lambda s=seconds: self._strike(fault, strikes, s, place), place)
+        for _k, (start, seconds) in enumerate(self._windows_of(fault, stream.uniform)):
+            self.sim.call_at(start, FAULT_START, partial(self._strike, fault, strikes, seconds, place), place)
 
     def _windows_of(self, fault: Fault, luck: Callable[[int, int], float]) -> Iterable[tuple[float, float]]:
         if fault.trace is not None:
@@ -111,7 +112,8 @@ class Injection:
         self, fault: Fault, strikes: list[Strike], clock: Target, place: int, luck: Callable[[int, int], float]
     ) -> Process:
         """Failure after failure; the time to the next runs while the target is up."""
-        assert fault.time_to_failure is not None and fault.time_to_repair is not None
+        assert fault.time_to_failure is not None
+        assert fault.time_to_repair is not None
         k = 0
         while True:
             life = fault.time_to_failure
@@ -177,7 +179,9 @@ class Injection:
         if fault.kind == "surge":
             assert isinstance(producer, OpenProducing)
             return self._changing(target, "factor", 1.0, math.prod, producer.set_factor, fault.factor)
-        return self._changing(target, "poison", producer.poison_rate, any_of, _setter(producer, "poison_rate"), fault.rate)
+        return self._changing(
+            target, "poison", producer.poison_rate, any_of, _setter(producer, "poison_rate"), fault.rate
+        )
 
     def _on_server(self, fault: Fault, path: str, server: Server) -> Strike:
         target = self._target(path)

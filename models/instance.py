@@ -23,6 +23,8 @@ class Worker(Protocol):
 
     bell: Alarm
     polled_at: float
+    busy_since: float
+    held_since: float
 
     def leave(self, now: float) -> None:
         """The life ends while the worker is wherever it is."""

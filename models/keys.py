@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from simulator.spec import Spec
-from simulator.streams import mix_block, mix
+from simulator.streams import mix, mix_block
 
 
 class UniformKeys(Spec):

@@ -47,7 +47,7 @@ def find(name: str | Path) -> Source:
 
 def read(path: str | Path) -> Source:
     """A .toml file, or a manifest (.json), whose scenario is taken; raises BadScenario."""
-    path, file = Path(path), str(path)
+    path, file = Path(path), str(path) or '""'
     text = _text(path, file)
     data = _of_manifest(text, file) if path.suffix.lower() == ".json" else _parsed(text, file)
     if not data:

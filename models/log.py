@@ -74,7 +74,9 @@ class Cursor:
     does is refused by it.
     """
 
-    def __init__(self, sim: Simulation, partition: Partition, journey: Journey, topic: int, retry: bool, place: int) -> None:
+    def __init__(
+        self, sim: Simulation, partition: Partition, journey: Journey, topic: int, retry: bool, place: int
+    ) -> None:
         self.sim = sim
         self.place = place
         self.partition = partition
@@ -87,7 +89,7 @@ class Cursor:
         self.position = self.handled = self.committed = 0
         self.owner: Owner | None = None
         self.asleep = False
-        self.alarm = Alarm(sim, priority(DELIVERY, place))
+        self.alarm = self.waiting = Alarm(sim, priority(DELIVERY, place))
         self.tenancy = 0
         self.commits = Trail(time="d", offset="q")
         partition.cursors.append(self)
@@ -112,13 +114,12 @@ class Cursor:
 
     def wait_until(self, due: float) -> None:
         """The first record is tried again then; nothing behind it is read before."""
-        self.alarm.silence()
-        self.alarm = self.sim.call_at(due, WAIT_END, self.wake, self.place)
+        self.waiting = self.sim.call_at(due, WAIT_END, self.wake, self.place)
 
     def _break_off_wait(self, now: float) -> None:
         seek = self.owner.seeking.pop(self, None) if self.owner is not None else None
         if seek is not None and seek.due > now:
-            self.journey.delays.columns["end"][seek.row] = now
+            self.journey.delays.change(seek.row, "end", now)
 
     def _due(self, _: object) -> None:
         self.wake()
@@ -142,8 +143,9 @@ class Cursor:
             self._break_off_wait(now)
         self.forget(now)
         self.tenancy += 1
-        self.alarm.silence()
-        self.alarm = Alarm(self.sim, self.alarm.order)
+        for alarm in (self.alarm, self.waiting):
+            alarm.silence()
+        self.alarm = self.waiting = Alarm(self.sim, priority(DELIVERY, self.place))
         self.owner = owner
         self.asleep = False
         self.position = self.handled = self.committed

@@ -6,35 +6,27 @@ waits until every member has stopped or is expelled, and then deals the partitio
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
-from typing import Protocol
 
 import simpy
 
+from models.consumer import Consumer
 from models.instance import Life
 from models.log import Cursor
-from simulator.distributions import Distribution
 from simulator.simulation import TIMER, Simulation
 from simulator.streams import Stream
-
-
-class Terms(Protocol):
-    """The settings of a group that membership is about, in seconds."""
-
-    session_timeout: float
-    heartbeat_interval: float
-    max_poll_interval: float
-    rebalance_time: Distribution
 
 
 class Coordinator:
     """The broker's side of one group. `members` includes the dead until their sessions end."""
 
     def __init__(
-        self, sim: Simulation, name: str, terms: Terms, cursors: Sequence[Cursor], concurrency: float, place: int
+        self, sim: Simulation, name: str, terms: Consumer, cursors: Sequence[Cursor], concurrency: float, place: int
     ) -> None:
         self.sim = sim
         self.terms = terms
+        self.patience = terms.max_poll_interval or math.inf
         self.cursors = cursors
         self.concurrency = concurrency
         self.place = place
@@ -76,7 +68,7 @@ class Coordinator:
 
     def miss(self, life: Life) -> None:
         """Heartbeats stop now; unless they come back the session ends `session_timeout` after the last of them."""
-        phase = self._heartbeats.uniform(life.instance.index, life.number) * self.terms.heartbeat_interval
+        phase = self._heartbeats.uniform(life.instance.index, life.number) * (self.terms.heartbeat_interval or 0.0)
         if life.frozen and not life.alive:
             return  # its heartbeats stopped when it froze
         mark = life.mark
@@ -86,7 +78,7 @@ class Coordinator:
             if life.mark == mark or died_frozen:
                 self.leave(life)
 
-        self.sim.call_at(self.sim.now + self.terms.session_timeout - phase, TIMER, expire, self.place)
+        self.sim.call_at(self.sim.now + (self.terms.session_timeout or math.inf) - phase, TIMER, expire, self.place)
 
     def surrendered(self, life: Life | None = None) -> None:
         """A member has stopped, or patience has run out: look whether the wait is over."""
@@ -116,7 +108,7 @@ class Coordinator:
         self._deal()
 
     def _all_stopped(self) -> Generator[simpy.Event, object, None]:
-        patience = self.sim.now + self.terms.max_poll_interval
+        patience = self.sim.now + self.patience
         self.sim.call_at(patience, TIMER, self.surrendered, self.place)
         while True:
             waited_for = [life for life in self.members if not _has_stopped(life)]

@@ -92,6 +92,10 @@ class Producing:
             channel.partitions[self._partitions[place]].append(event)
         return event
 
+    def end(self) -> None:
+        """No arrivals any more."""
+        raise NotImplementedError
+
     def _produce_arrival(self) -> None:
         for _ in range(self.spec.arrivals.size):
             self.produce()

@@ -44,7 +44,7 @@ class Rules:
         self.uses_retry_topic = self.through == "retry_topic" or redrives
         self.plain = not (spec.retry or spec.breaker or spec.idempotency or spec.publishes)
         self.simple = self.plain and not (
-            spec.dependencies or spec.timeout is not None or may_be_poison or self.batched or self.defer_publishes
+            spec.dependencies or spec.timeout is not None or may_be_poison or self.batched or self.defer_publishes or spec.poll_interval or self.commit == "record"
         )
         self.busy = self.held = 0.0
         self.polls = self.polled = 0

@@ -41,8 +41,10 @@ class Scenario(Outline):
         except UnicodeEncodeError as error:
             text = f"found a text with the lone surrogate U+{ord(error.object[error.start]):04X}"
             raise BadScenario([Problem("", text, "texts must be Unicode")]) from None
-        problems = chain(unsupported(self), contradictions(self))
-        if found := list(islice(problems, MOST)):
+        later = list(islice(unsupported(self), MOST))
+        told = {problem.path for problem in later}
+        others = (problem for problem in contradictions(self) if problem.path not in told)
+        if found := list(islice(chain(later, others), MOST)):
             raise BadScenario(found)
 
     @classmethod

@@ -83,8 +83,10 @@ class Server:
         self.calls.add(now, NAN, NAN, ENDED_OK, 0, 0)
         if self.silent:
             self.unanswered.append(call)
-        elif self.down or self._throttled(now) or (
-            len(self.in_service) >= self.concurrency and len(self.line) >= self.queue_limit
+        elif (
+            self.down
+            or self._throttled(now)
+            or (len(self.in_service) >= self.concurrency and len(self.line) >= self.queue_limit)
         ):
             self._close(call, ENDED_REJECTED)
             call.outcome = REFUSED
@@ -92,7 +94,7 @@ class Server:
             self._serve(call)
         else:
             self.line.append(call)
-            self.calls.columns["lined"][call.row] = 1
+            self.calls.change(call.row, "lined", 1)
         return call
 
     def _throttled(self, now: float) -> bool:
@@ -111,7 +113,7 @@ class Server:
         seconds = call.latency * self.slow
         if self.spec.load_factor:
             seconds *= 1.0 + self.spec.load_factor * len(self.in_service)
-        self.calls.columns["served"][call.row] = now
+        self.calls.change(call.row, "served", now)
         call.begun = now
         alarm = Alarm(self.sim, self.order).at(now + seconds)
         alarm.callbacks = [lambda _: self._finish(call)]
@@ -133,10 +135,9 @@ class Server:
             call.end(outcome)
 
     def _close(self, call: Call, ended: int) -> None:
-        columns = self.calls.columns
-        columns["end"][call.row] = self.sim._now
-        columns["outcome"][call.row] = ended
-        columns["wasted"][call.row] = int(ended != ENDED_REJECTED and call.outcome != PENDING)
+        self.calls.change(call.row, "end", self.sim._now)
+        self.calls.change(call.row, "outcome", ended)
+        self.calls.change(call.row, "wasted", ended != ENDED_REJECTED and call.outcome != PENDING)
 
     def busy_until(self, now: float) -> float:
         """Seconds of service given so far, calls under way included."""

@@ -21,7 +21,13 @@ class Again:
     __slots__ = ("count", "event", "journey", "place", "target", "waited")
 
     def __init__(
-        self, target: Partition | Queue, journey: Journey, event: int, count: int, waited: float, place: int | None = None
+        self,
+        target: Partition | Queue,
+        journey: Journey,
+        event: int,
+        count: int,
+        waited: float,
+        place: int | None = None,
     ) -> None:
         self.target = target
         self.journey = journey
@@ -111,4 +117,3 @@ class Settlement:
             home.append_again(event, now)
         else:
             home.append_again(event)
-

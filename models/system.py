@@ -287,4 +287,3 @@ class _Assembly:
         return self.scenario.consumers[name].transient_failure > 0 or any(
             target.partition("[")[0] == path for target in errors
         )
-

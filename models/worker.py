@@ -11,10 +11,10 @@ from typing import Any
 
 import simpy
 
-from models.rules import Rules
 from models.handling import Handling
 from models.instance import Life
 from models.outcome import ERROR, OK, PENDING, POISON, RETURNED, SHORT, SUPPRESSED, TIMEOUT, TRANSIENT
+from models.rules import Rules
 from models.server import Call
 from simulator.recorder import NAN
 from simulator.simulation import COMPLETION, DELIVERY, TIMER, WAIT_END, Alarm, priority
@@ -44,6 +44,10 @@ class Worker:
         self.probing = False
         self._watch_at = INFINITY
         self.handle = self.attempt if rules.plain else self.deliver
+        self.begin()
+
+    def begin(self) -> None:
+        """The worker's process starts."""
         self.sim.process(self.run())
 
     def run(self) -> Wait:
@@ -80,7 +84,7 @@ class Worker:
             if outcome <= SUPPRESSED or outcome == RETURNED or retry is None:
                 return outcome
             failed += 1
-            if outcome == POISON and self.rules.knows_poison or failed >= retry.max_attempts:
+            if (outcome == POISON and self.rules.knows_poison) or failed >= retry.max_attempts:
                 return outcome
             luck = handling.retry_luck(event, handling.journey.turn(event, outcome == SHORT))
             waited = retry.delay(failed, luck, waited)
@@ -160,7 +164,7 @@ class Worker:
             journey.retries.add(event, began)
         elif journey.started[event] != began:
             journey.late.add(event, began)
-        service = 0.0 if self.served else handling.service(event, n) * self.instance.slow
+        service = 0.0 if self.served else handling.service.at(event, n) * self.instance.slow
         self.served = False
         self.busy_since = began
         done, deadline = began + service, began + rules.timeout
@@ -174,7 +178,7 @@ class Worker:
             outcome = TIMEOUT
         elif rules.may_be_poison and self._poisoned(handling, event):
             outcome = POISON
-        elif rules.may_fail and handling.failure(event, n) < either(rules.failure_rate, self.instance.failure_rate):
+        elif rules.may_fail and handling.failure.at(event, n) < either(rules.failure_rate, self.instance.failure_rate):
             outcome = TRANSIENT
         elif handling.calls:
             outcome = yield from self._call_dependencies(handling, event, n, deadline)

@@ -26,6 +26,10 @@ class Trail:
         for append, value in zip(self._appends, row, strict=True):
             append(value)  # type: ignore[arg-type]
 
+    def change(self, row: int, name: str, value: float) -> None:
+        """Writes another value into a row."""
+        self.columns[name][row] = value  # type: ignore[call-overload]
+
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
@@ -43,4 +47,4 @@ def view(column: array[float] | array[int], length: int | None = None) -> np.nda
 def grow(column: array[float] | array[int], fill: float = 0, rows: int = BLOCK) -> None:
     """Extends an indexed column by a block of `fill`."""
     value = fill if column.typecode in "fd" else int(fill)
-    column.extend(array(column.typecode, [value]) * rows)  # type: ignore[list-item]
+    column.frombytes((array(column.typecode, [value]) * rows).tobytes())

@@ -11,7 +11,7 @@ from simpy.core import StopSimulation
 
 from simulator.streams import Stream
 
-# Kinds of happening at one instant, in the order in which they are settled (SimPy keeps 0 and 1 for itself and for users' processes).
+# Kinds of happening at one instant, in the order in which they are settled. SimPy keeps 0 for itself, users' processes have 1.
 FAULT_END, FAULT_START, FAILURE, ARRIVAL, DELIVERY, COMPLETION, TIMER, WAIT_END = range(2, 10)
 PLACES = 1 << 40
 
@@ -57,12 +57,13 @@ class Simulation(simpy.Environment):
         """Calls `action` at `time` (never before now). Returns the alarm; `silence` it to take the call back."""
         alarm = Alarm(self, priority(kind, place))
         alarm.at(max(time, self._now))
-        alarm.callbacks = [lambda _: action()]
+        alarm.callbacks = [lambda _: action()]  # type: ignore[list-item]
         return alarm
 
     def hold(self) -> None:
         """More happens at this instant than the caller's next step: who is woken by it waits for a turn of its own."""
-        heappush(self._queue, (self._now, priority(ARRIVAL), next(self._eid), _Nothing(self)))
+        nothing: simpy.Event = _Nothing(self)
+        heappush(self._queue, (self._now, priority(ARRIVAL), next(self._eid), nothing))  # type: ignore[misc]
 
     def wait_until(self, time: float, kind: int = WAIT_END, place: int = 0) -> Alarm:
         """An event at exactly `time`, for a process of the control plane to yield."""
@@ -110,7 +111,7 @@ class Alarm(simpy.Event):
         heappush(self._queue, (self.env._now, self.order, next(self._eid), self))
 
     def ring_at_once(self) -> None:
-        """Like `ring`, for a caller that has nothing left to do: without a turn in the schedule where nothing else is due now."""
+        """Like `ring`, for a caller that has nothing left to do: at once where nothing else is due at this instant."""
         queue = self._queue
         if queue and queue[0][0] <= self.env._now:
             heappush(queue, (self.env._now, self.order, next(self._eid), self))

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import signal
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -16,6 +20,28 @@ from simulator.results import Measurement, Result
 
 Tables = dict[str, Any]
 IDLE = ("idle", "spare")
+PATIENCE = 10.0
+"""Seconds of wall time within which a run ends; it takes a hundredth of one."""
+
+
+class Stuck(AssertionError):
+    """The clock of a run stands still, or it goes on for ever."""
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Ends what takes longer."""
+
+    def give_up(number: int, frame: FrameType | None) -> None:
+        raise Stuck(f"not over after {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def with_idle_parts(tables: Tables) -> Tables:
@@ -54,7 +80,9 @@ def content(result: Result, without: tuple[str, ...] = ()) -> dict[Any, Any]:
         table = pd.DataFrame(dict(left.events))
         for group, rows in table.groupby("group", sort=False):
             found[group, "events"] = {name: rows[name].to_numpy().tolist().__repr__() for name in rows}
-    hidden = {f"{kind}.{name}" for kind in ("producers", "topics", "consumers", "dependencies", "faults") for name in without}
+    hidden = {
+        f"{kind}.{name}" for kind in ("producers", "topics", "consumers", "dependencies", "faults") for name in without
+    }
     hidden |= {"system"} if without else set()
     return {k: v for k, v in found.items() if (k[0][0] if isinstance(k[0], tuple) else k[0]) not in hidden}
 
@@ -64,7 +92,10 @@ def differences(one: dict[Any, Any], other: dict[Any, Any]) -> list[Any]:
 
 
 def run(tables: Tables, seed: int = 1) -> Result:
-    return replicate(System.from_dict(tables), runs=1, seed=seed, trace=True)
+    """One replication, traced."""
+    system = System.from_dict(tables)
+    with within(PATIENCE):
+        return replicate(system, runs=1, seed=seed, trace=True)
 
 
 def check_run(tables: Tables, result: Result) -> None:

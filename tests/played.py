@@ -26,7 +26,10 @@ def fault(kind: str, at: float, lasting: float, target: str = "consumers.c", **f
 
 def together(events: int, at: float = 1.0) -> Tables:
     """A producer of topic t whose `events` all arrive at one time."""
-    return {"topic": "t", "arrivals": {"process": "constant", "rate": 1.0, "start": at - 1.0, "limit": 1, "size": events}}
+    return {
+        "topic": "t",
+        "arrivals": {"process": "constant", "rate": 1.0, "start": at - 1.0, "limit": 1, "size": events},
+    }
 
 
 class Played:

@@ -44,14 +44,41 @@ def durations(scale: float = 1.0) -> st.SearchStrategy[Any]:
 def arrivals() -> st.SearchStrategy[Tables]:
     """Every process that needs no file."""
     rates = st.sampled_from([0.5, 1.0, 2.0, 4.0])
-    window = {"start": ticks, "limit": st.integers(1, 60), "size": st.integers(1, 3), "stop": ticks.map(lambda t: t + 5)}
+    window = {
+        "start": ticks,
+        "limit": st.integers(1, 60),
+        "size": st.integers(1, 3),
+        "stop": ticks.map(lambda t: t + 5),
+    }
     return st.one_of(
         table({"process": st.just("poisson"), "rate": rates}, window),
         table({"process": st.just("constant"), "rate": rates}, window),
         table({"process": st.just("renewal"), "interarrival": durations()}, window),
-        table({"process": st.just("bursts"), "rates": st.just([0.5, 6.0]), "stays": st.just([4.0, {"dist": "exponential", "mean": 2.0}])}, window),
-        table({"process": st.just("profile"), "points": st.just([[0, 1.0], [5, 4.0], [10, 0.5]]), "period": st.sampled_from([10.0, 15.0])}, window),
-        table({"process": st.just("sine"), "base": rates, "amplitude": st.sampled_from([0.5, 1.0]), "period": st.just(8.0)}, window),
+        table(
+            {
+                "process": st.just("bursts"),
+                "rates": st.just([0.5, 6.0]),
+                "stays": st.just([4.0, {"dist": "exponential", "mean": 2.0}]),
+            },
+            window,
+        ),
+        table(
+            {
+                "process": st.just("profile"),
+                "points": st.just([[0, 1.0], [5, 4.0], [10, 0.5]]),
+                "period": st.sampled_from([10.0, 15.0]),
+            },
+            window,
+        ),
+        table(
+            {
+                "process": st.just("sine"),
+                "base": rates,
+                "amplitude": st.sampled_from([0.5, 1.0]),
+                "period": st.just(8.0),
+            },
+            window,
+        ),
         table({"process": st.just("closed"), "clients": st.integers(1, 4), "think": durations()}, window),
     )
 
@@ -65,7 +92,8 @@ def keys() -> st.SearchStrategy[Tables]:
 
 def producers(topics: list[str]) -> st.SearchStrategy[Tables]:
     return table(
-        {"topic": st.sampled_from(topics), "arrivals": arrivals()}, {"keys": keys(), "poison": st.sampled_from([0.1, 0.3])}
+        {"topic": st.sampled_from(topics), "arrivals": arrivals()},
+        {"keys": keys(), "poison": st.sampled_from([0.1, 0.3])},
     )
 
 
@@ -197,7 +225,9 @@ QUEUE = {
 
 
 @st.composite
-def consumers(draw: st.DrawFn, topics: list[str], delivery: str, letters: str, targets: list[str], known: list[str]) -> Tables:
+def consumers(
+    draw: st.DrawFn, topics: list[str], delivery: str, letters: str, targets: list[str], known: list[str]
+) -> Tables:
     """A group on `topics`, which may dead-letter to `letters`, publish to `targets` and call the dependencies `known`."""
     optional: Tables = {
         "instances": st.integers(1, 3),
@@ -217,10 +247,13 @@ def consumers(draw: st.DrawFn, topics: list[str], delivery: str, letters: str, t
         optional["dependencies"] = st.lists(st.sampled_from(known), min_size=1, max_size=2)
     if targets:
         publish = table(
-            {"topic": st.sampled_from(targets)}, {"probability": st.sampled_from([0.4, 1.0]), "count": st.integers(1, 3)}
+            {"topic": st.sampled_from(targets)},
+            {"probability": st.sampled_from([0.4, 1.0]), "count": st.integers(1, 3)},
         )
         optional["publishes"] = st.lists(publish, min_size=1, max_size=2)
-    found = draw(table({"topic": st.just(topics[0] if len(topics) == 1 else topics), "service": durations(0.5)}, optional))
+    found = draw(
+        table({"topic": st.just(topics[0] if len(topics) == 1 else topics), "service": durations(0.5)}, optional)
+    )
     if draw(st.booleans()):
         found["dead_letter"] = draw(dead_letters(letters))
         if draw(st.booleans()):
@@ -235,11 +268,18 @@ def windows() -> st.SearchStrategy[Tables]:
     """When a fault strikes."""
     lasting = durations(2.0)
     return st.one_of(
-        table({"at": st.sampled_from([0.0, 1.0, 2.5, 3.0, 5.0, 7.25, 12.0]), "for": st.one_of(st.just(0.0), ticks, lasting)}),
+        table(
+            {
+                "at": st.sampled_from([0.0, 1.0, 2.5, 3.0, 5.0, 7.25, 12.0]),
+                "for": st.one_of(st.just(0.0), ticks, lasting),
+            }
+        ),
         table({"every": st.sampled_from([2.0, 5.0]), "for": st.one_of(ticks, lasting)}),
         table(
             {
-                "time_to_failure": st.sampled_from([{"dist": "weibull", "mean": 4.0, "shape": 0.7}, {"dist": "exponential", "mean": 3.0}, 5.0]),
+                "time_to_failure": st.sampled_from(
+                    [{"dist": "weibull", "mean": 4.0, "shape": 0.7}, {"dist": "exponential", "mean": 3.0}, 5.0]
+                ),
                 "time_to_repair": st.sampled_from([{"dist": "lognormal", "mean": 2.0, "cv": 1.0}, 1.0]),
             },
             {"from_new": st.booleans()},
@@ -251,7 +291,9 @@ def windows() -> st.SearchStrategy[Tables]:
 def faults(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
     """A fault of any kind, on any part of `tables` that can have it."""
     groups = [f"consumers.{each}" for each in tables["consumers"]]
-    members = [f"consumers.{n}[{i}]" for n, spec in tables["consumers"].items() for i in range(spec.get("instances", 1))]
+    members = [
+        f"consumers.{n}[{i}]" for n, spec in tables["consumers"].items() for i in range(spec.get("instances", 1))
+    ]
     servers = [f"dependencies.{each}" for each in tables["dependencies"]]
     sources = [f"producers.{each}" for each in tables["producers"]]
     open_sources = [s for s in sources if tables["producers"][s[10:]]["arrivals"]["process"] != "closed"]
@@ -286,7 +328,10 @@ def systems(draw: st.DrawFn) -> Tables:
     profile = draw(st.sampled_from(["kafka", "rabbitmq"]))
     home = "log" if profile == "kafka" else "queue"
     tables: Tables = {
-        "run": {"duration": draw(st.sampled_from([10.0, 20.0, 30.0])), "warmup": draw(st.sampled_from([0.0, 0.0, 2.0]))},
+        "run": {
+            "duration": draw(st.sampled_from([10.0, 20.0, 30.0])),
+            "warmup": draw(st.sampled_from([0.0, 0.0, 2.0])),
+        },
         "broker": {"profile": profile},
         "topics": {
             topic: {

@@ -68,7 +68,20 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     ("faults", CRASH, "faults", ["a list"]),
     ("topics/t/message_size", "1KiBB", "topics.t.message_size", ["1KiBB", "64KiB"]),
     ("description", "\ud800", "description", ["must be Unicode"]),
+    (
+        "producers/p/arrivals",
+        {"process": "profile", "points": [[5, 1, 2]], "period": 9},
+        "producers.p.arrivals.points[0]",
+        ["at most 2 entries"],
+    ),
+    (
+        "producers/p/arrivals",
+        {"process": "bursts", "rates": [1], "stays": [1, 1]},
+        "producers.p.arrivals.rates[1]",
+        ["missing"],
+    ),
     # names
+    ("faults", fault(name=""), "faults[0].name", ["must not be empty"]),
     ("consumers/log/instnces", 4, "consumers.log.instnces", ["unknown field (found 4)", 'did you mean "instances"?']),
     ("consmers", {}, "consmers", ["unknown field", 'did you mean "consumers"?']),
     ("xyzzy", "x" * 99, "xyzzy", ["unknown field", '"run"', '"costs"', "..."]),
@@ -117,7 +130,7 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     ("slos", slo(component="consumers.lgo"), "slos[0].component", ['did you mean "consumers.log"?']),
     ("slos", slo(metric="lag_mix"), "slos[0].metric", ['found "lag_mix"', 'did you mean "lag_max"?']),
     ("run/precision_metric", "consumers.log:lagg", "run.precision_metric", ['found "lagg"']),
-    ("run/precision_metric", "latency_p99", "run.precision_metric", ['found ""', '"consumers.log"']),
+    ("run/precision_metric", "latency_p99", "run.precision_metric", ['"latency_p99"', '"COMPONENT:METRIC"']),
     # contradictions
     ("consumers/queue/commit", "batch", "consumers.queue.commit", ['delivery = "queue"', "only with log"]),
     ("consumers/queue/session_timeout", 9, "consumers.queue.session_timeout", ["only with log"]),
@@ -177,6 +190,8 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     ("faults", fault(kind="poison", rate=0.1, target="consumers.log[0]"), "faults[0].target", ['"consumers.log"']),
     ("faults", fault(kind="surge", factor=2, target="producers.q"), "faults[0].target", ["closed"]),
     ("faults", [*fault(), *fault()], "faults[1].name", ['found "f" again']),
+    ("faults", fault(target=["consumers.log"] * 2), "faults[0].target", ['found "consumers.log" 2 times', "once"]),
+    ("slos", slo(share=0.5), "slos[0].share", ["found 0.5", 'only with rule = "runs"']),
     ("slos", slo(above=1), "slos[0]", ["both below and above", "exactly one"]),
     ("slos", slo(below=None), "slos[0]", ["neither below nor above"]),
     ("slos", slo(below="1m"), "slos[0].below", ["lag_max is not a time"]),
@@ -194,6 +209,32 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
         "consumers.queue.redelivery",
         ["for ever"],
     ),
+    (
+        "consumers/queue",
+        {"topic": "q", "service": 1e-12, "redelivery": {"max_deliveries": 10**9, "delays": [1e-12]}},
+        "consumers.queue.redelivery",
+        ["for ever"],
+    ),
+    (
+        "consumers/queue",
+        {"topic": "q", "service": {"dist": "weibull", "mean": 1, "shape": 0.01}, "redelivery": {"max_deliveries": 0}},
+        "consumers.queue.redelivery",
+        ["for ever"],
+    ),
+    (
+        "consumers/queue",
+        {"topic": "q", "redelivery": {"max_deliveries": 0, "immediate": 10**9, "delays": [1]}},
+        "consumers.queue.redelivery",
+        ["for ever"],
+    ),
+    (
+        "consumers/queue",
+        {"topic": "q", "retry": {"max_attempts": 10**9, "backoff": "none"}},
+        "consumers.queue.retry",
+        ["tried for ever", "fewer max_attempts"],
+    ),
+    ("consumers/log/poll_interval", "1ns", "consumers.log.poll_interval", ["1e-09 s", "at least 6e-07 s in this run"]),
+    ("consumers/queue/consumer_timeout", "1ns", "consumers.queue.consumer_timeout", ["1e-09 s", "at least 6e-07 s"]),
     # what is not built
     ("broker/profile", "sqs", "broker.profile", ['"sqs" is not supported yet', '"rabbitmq"']),
     ("broker/publish_latency", "1ms", "broker.publish_latency", ["not supported yet"]),
@@ -203,10 +244,11 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
         "topics/t",
         {"retention": "5m"},
         "topics.t.retention",
-        ["300 s", "shorter than the run (600 s) is not supported yet"],
+        ["300 s", "shorter than the run (600 s) is not supported yet", "must be at least 600 s"],
     ),
     ("topics/t", {"max_length": 5}, "topics.t.max_length", ["not supported yet"]),
     ("producers/p/linger", "5ms", "producers.p.linger", ["not supported yet"]),
+    ("consumers/log/extend_lease", True, "consumers.log.extend_lease", ["not supported yet"]),
     ("consumers/log/hedge_after", "1s", "consumers.log.hedge_after", ["not supported yet"]),
     ("consumers/log/rebalance", "cooperative", "consumers.log.rebalance", ['"cooperative" is not supported yet']),
     (
@@ -315,12 +357,21 @@ def test_publishing_in_a_circle_is_allowed_where_it_dies_out():
     assert "q -> t" in problem.found
 
 
+def test_coming_back_for_ever_is_allowed_where_it_takes_time():
+    data = changed("consumers/queue", {"topic": "q", "service": 0, "redelivery": {"max_deliveries": 0}})
+    for spacing in ({"delays": [0, 5]}, {"base": 5, "jitter": "full"}, {"delays": [5], "immediate": 2}):
+        data["consumers"]["queue"]["redelivery"] = {"max_deliveries": 0, **spacing}
+        Scenario.from_dict(data)
+
+
 def test_closed_clients_without_any_pause_are_refused():
     data = changed("producers/q/arrivals/think", 0)
     Scenario.from_dict(data)
     data["consumers"]["queue"]["service"] = 0
-    (problem,) = problems(data)
-    assert problem.path == "producers.q.arrivals.think"
+    for think in (0, 1e-300, {"dist": "weibull", "mean": 1, "shape": 0.01}):
+        data["producers"]["q"]["arrivals"]["think"] = think
+        (problem,) = problems(data)
+        assert problem.path == "producers.q.arrivals.think"
 
 
 def test_a_spec_written_in_python_is_checked_too():
@@ -328,6 +379,19 @@ def test_a_spec_written_in_python_is_checked_too():
         Scenario(run={})
     with pytest.raises(BadScenario, match="keys must be texts"):
         Scenario.from_dict({1: 2})
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("two\nlines", 'wrong.toml: topics."two?lines": found "two?lines"; must be a name'),
+        ("\x1b[2J", 'wrong.toml: topics."?[2J": found "?[2J"; must be a name'),
+        ("x" * 10**5, f"wrong.toml: topics.{'x' * 493}...: found"),
+    ],
+)
+def test_no_name_breaks_a_message(name, start):
+    (problem,) = problems(changed(f"topics/{name}", {}))
+    assert str(problem).startswith(start)
 
 
 def test_no_value_makes_a_message_long():

@@ -112,3 +112,11 @@ def test_every_group_gets_a_figure_and_one_shows_all(tmp_path: Path) -> None:
     paths = charts.write(outage_result(runs=1), tmp_path)
     assert {path.name for path in paths} == {"overview.png", "consumers.payment.png", "consumers.inventory.png"}
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
+
+
+def test_a_group_with_a_long_name_gets_a_file_too(tmp_path: Path) -> None:
+    names = ["ж" * 199 + end for end in "ab"]
+    paths = {charts._file_name(f"consumers.{name}", number) for number, name in enumerate(names)}
+    assert len(paths) == 2
+    for path in paths:
+        (tmp_path / path).touch()

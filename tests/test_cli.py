@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from made_results import outage_result
 from typer.testing import CliRunner
 
 import simulator.replication
-from experiments.lab import charts
+from experiments.lab import charts, cli, console, output
 from experiments.lab.cli import app
 from simulator.replication import Interrupted
 from simulator.results import Result
@@ -131,7 +133,16 @@ def test_a_violated_objective_fails_the_command_only_when_asked(tiny: str) -> No
         (["run", "tiny.toml", "--set", "consumers.pay"], "must be PATH=VALUE"),
         (["run", "tiny.toml", "--runs", "many"], "run.runs"),
         (["run", "tiny.toml", "--runs", "auto"], "precision_metric"),
-        (["run", "tiny.toml", "--jobs", "0"], "--jobs 0"),
+        (["run", "tiny.toml", "--jobs", "0"], "--jobs 0: must be a number of processes"),
+        (["run", "tiny.toml", "--jobs", "-2"], "--jobs -2: must be a number of processes"),
+        (["run", "tiny.toml", "--runs", "-1"], "tiny.toml: run.runs: found -1"),
+        (["run", "tiny.toml", "--seed", "-1"], "tiny.toml: run.seed: found -1"),
+        (["run", "tiny.toml", "--set", "a" + ".a" * 5000 + "=1"], "must have at most 100 names"),
+        (["run", "tiny.toml", "--set", "x" * 5000], "xxx...: must be PATH=VALUE"),
+        (["run", "tiny.toml", "--set", "run.warmup=auto"], "tiny.toml: run.warmup"),
+        (["run", "two\nlines.toml"], "two?lines.toml: no such file"),
+        (["run", "tiny.toml", "--out", "n" * 300], "cannot be a folder"),
+        (["run", "tiny.toml", "--out", "new/" + "n" * 300], "cannot be a folder"),
         (["run", "tiny.toml", "--out", "tiny.toml"], "is a file"),
         (["run", "tiny.toml", "--out", "."], "holds other files"),
         (["check", "tiny.toml", "--set", "slos[3].below=1"], "slos"),
@@ -166,14 +177,59 @@ def test_an_interrupt_before_any_run_is_finished_leaves_nothing(tiny: str, monke
     assert "nothing was written" in said
 
 
-def test_an_interrupt_while_writing_leaves_nothing(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_while_charts_are_drawn_keeps_the_tables(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(result: Result, folder: Path) -> None:
         raise KeyboardInterrupt
 
     instead_of_running(monkeypatch, lambda: outage_result(runs=1))
     monkeypatch.setattr(charts, "write", stop)
-    assert edasim("run", tiny, "--out", "out")[0] == 130
+    status, shown, said = edasim("run", tiny, "--out", "out")
+    assert status == 130
+    assert "what was finished (1 run, no charts) is in out" in said
+    assert "charts:" not in shown
+    assert set(left("out")) == set(TABLES)
+    assert left() == ["out", tiny]
+
+
+def test_an_interrupt_while_tables_are_written_leaves_nothing(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(result: Result, folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    instead_of_running(monkeypatch, lambda: outage_result(runs=1))
+    monkeypatch.setattr(output, "summary_of", stop)
+    status, _, said = edasim("run", tiny)
+    assert (status, said) == (130, "Interrupted\n")
     assert left() == [tiny]
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_is_asked_to_end_leaves_nothing_half_done(tiny: str, end: signal.Signals) -> None:
+    command = [sys.executable, "-c", "from experiments.lab.cli import main; main()", "run", tiny, "--jobs=2"]
+    command += ["--runs=1000", "--set=run.duration=5m", "--set=faults=[]", "--out=new/out"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(1.5)
+        process.send_signal(end)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.endswith(("nothing was written\nInterrupted\n", "is in new/out\n", "\n"))
+    assert "Traceback" not in said
+    assert left() in ([tiny], ["new", tiny])
+    assert left() == [tiny] or set(left("new/out")) >= set(TABLES)
+
+
+def test_no_more_processes_are_started_than_are_of_use() -> None:
+    assert cli._processes(99, 1) == cli._processes(-1, 1) == cli._processes(1, "auto") == 1
+    assert cli._processes(10**9, 10**9) == cli._processes(-1, "auto") >= 1
+
+
+def test_output_that_nobody_takes_is_told_in_one_line(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(console, "show", full)
+    instead_of_running(monkeypatch, lambda: outage_result(runs=1))
+    status, _, said = edasim("run", tiny)
+    assert (status, said) == (2, "edasim: [Errno 28] No space left on device\n")
 
 
 def test_check_shows_who_talks_to_whom_and_what_never_happens(tiny: str) -> None:

@@ -36,7 +36,9 @@ def shop() -> Tables:
             },
             "site": {"topic": "clicks", "arrivals": {"process": "poisson", "rate": 3.0}},
         },
-        "dependencies": {"gateway": {"latency": {"dist": "exponential", "mean": 0.2}, "error_rate": 0.2, "concurrency": 2}},
+        "dependencies": {
+            "gateway": {"latency": {"dist": "exponential", "mean": 0.2}, "error_rate": 0.2, "concurrency": 2}
+        },
         "consumers": {
             "payment": {
                 "topic": "orders",
@@ -52,7 +54,13 @@ def shop() -> Tables:
             "counter": {"topic": "clicks", "instances": 2, "service": {"dist": "exponential", "mean": 0.2}, **log},
         },
         "faults": [
-            {"name": "crash", "kind": "crash", "target": "consumers.counter", "time_to_failure": 10.0, "time_to_repair": 2.0}
+            {
+                "name": "crash",
+                "kind": "crash",
+                "target": "consumers.counter",
+                "time_to_failure": 10.0,
+                "time_to_repair": 2.0,
+            }
         ],
     }
 
@@ -158,7 +166,9 @@ def attempted(consumer: Tables, events: int = 40, **more: Any) -> Played:
 def test_every_attempt_draws_anew_and_the_same_whether_tried_again_or_delivered_again() -> None:
     failing = {"transient_failure": 0.7}
     delivered = durations(attempted({**failing, "redelivery": {"max_deliveries": 9}}))
-    tried = durations(attempted({**failing, "retry": {"max_attempts": 9, "backoff": "none"}, "redelivery": {"max_deliveries": 1}}))
+    tried = durations(
+        attempted({**failing, "retry": {"max_attempts": 9, "backoff": "none"}, "redelivery": {"max_deliveries": 1}})
+    )
     mixed = durations(
         attempted({**failing, "retry": {"max_attempts": 3, "backoff": "none"}, "redelivery": {"max_deliveries": 3}})
     )
@@ -178,7 +188,9 @@ def test_a_higher_failure_rate_adds_failures_and_takes_none_away() -> None:
 def test_a_jitter_or_a_breaker_changes_no_service() -> None:
     failing = {"transient_failure": 0.5, "concurrency": "unlimited"}
     plain = attempted({**failing, "redelivery": {"delays": [3.0]}})
-    jittered = attempted({**failing, "redelivery": {"base": 1.0, "jitter": "decorrelated"}, "dead_letter": {"topic": "d"}})
+    jittered = attempted(
+        {**failing, "redelivery": {"base": 1.0, "jitter": "decorrelated"}, "dead_letter": {"topic": "d"}}
+    )
     first = [event for event, n in enumerate(plain.journey().attempts[:40]) if n == 1]
     assert len(first) > 10
     np.testing.assert_allclose(services(plain)[first], services(jittered)[first], rtol=0, atol=1e-9)
@@ -233,7 +245,9 @@ def digest() -> str:
 
 
 def test_the_same_seed_gives_the_same_bytes_in_any_process() -> None:
-    code = f"import sys; sys.path[:0] = [{str(HERE)!r}, {str(HERE.parent)!r}]; import test_luck; print(test_luck.digest())"
+    code = (
+        f"import sys; sys.path[:0] = [{str(HERE)!r}, {str(HERE.parent)!r}]; import test_luck; print(test_luck.digest())"
+    )
     found = {digest()}
     for seed in ("0", "4242"):
         environment = {**os.environ, "PYTHONHASHSEED": seed}

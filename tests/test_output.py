@@ -93,7 +93,7 @@ def test_nothing_is_half_written_when_writing_fails_midway(
         raise stop
 
     monkeypatch.setattr(charts, "write", broken)
-    for folder in (out, tmp_path / "new"):
+    for folder in (out, tmp_path / "new", tmp_path / "deep" / "new"):
         with pytest.raises(type(stop)):
             output.write_run(result, SCENARIO, folder)
     assert contents(out) == before
@@ -118,6 +118,8 @@ def test_only_an_output_or_an_empty_folder_may_be_replaced(tmp_path: Path) -> No
     assert "holds other files" in (output.refusal(tmp_path) or "")
     assert "is a file" in (output.refusal(tmp_path / "manifest.json") or "")
     assert "not a folder" in (output.refusal(tmp_path / "manifest.json" / "out") or "")
+    (tmp_path / "circle").symlink_to("circle")
+    assert "cannot be a folder" in (output.refusal(tmp_path / "circle") or "")
 
 
 def slo(**fields: object) -> Slo:

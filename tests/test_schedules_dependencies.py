@@ -11,7 +11,9 @@ import pytest
 from played import Played, Tables, fault, together
 
 
-def played(consumer: Tables, dependency: Tables, *faults: Tables, events: int = 1, duration: float = 60.0, **more: Any) -> Played:
+def played(
+    consumer: Tables, dependency: Tables, *faults: Tables, events: int = 1, duration: float = 60.0, **more: Any
+) -> Played:
     tables: Tables = {
         "run": {"duration": duration},
         "broker": {"profile": "rabbitmq"},
@@ -97,7 +99,9 @@ def test_load_slows_every_call_by_those_in_service() -> None:
 def test_a_limit_throttles_with_an_error() -> None:
     """A bucket of two tokens that gains one in 2 s: two calls at 1 s, and one each at 3 and 5 s."""
     redelivery = {"through": "requeue", "delays": [0.5]}
-    run = played({"concurrency": 4, "redelivery": redelivery}, {"latency": 0.1, "limit": {"rate": 0.5, "burst": 2}}, events=4)
+    run = played(
+        {"concurrency": 4, "redelivery": redelivery}, {"latency": 0.1, "limit": {"rate": 0.5, "burst": 2}}, events=4
+    )
     assert [time for time, _ in run.effects()] == [1.1, 1.1, 3.1, 5.1]
 
 
@@ -144,7 +148,10 @@ def test_a_fault_that_ends_makes_way_for_one_that_starts_at_that_instant() -> No
 
 def test_overlapping_slowdowns_multiply_and_are_taken_back_exactly() -> None:
     """Calls that begin at 1, 4 (3 x), 10 (6 x), 22 (2 x) and 26 s, one after the other."""
-    faults = [fault("slowdown", 2.0, 10.0, "dependencies.d", factor=3.0), fault("slowdown", 5.0, 20.0, "dependencies.d", factor=2.0)]
+    faults = [
+        fault("slowdown", 2.0, 10.0, "dependencies.d", factor=3.0),
+        fault("slowdown", 5.0, 20.0, "dependencies.d", factor=2.0),
+    ]
     run = played({"prefetch": 1}, {"latency": 2.0}, *faults, events=5)
     assert [time for time, _ in run.effects()] == [3, 9, 21, 25, 27]
 

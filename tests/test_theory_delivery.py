@@ -39,10 +39,8 @@ def read_saturated(run: Run) -> Values:
 
 
 def prefetching(i: Inputs) -> Tables:
-    tables = queue(
-        poisson(i["lam"]), exponential(1 / i["mu"]), prefetch=i["prefetch"], redelivery={"max_deliveries": 0}
-    )
-    return {**tables, "faults": failing(exponential(2), 0.0)}
+    tables = queue(poisson(i["lam"]), exponential(1 / i["mu"]), prefetch=i["prefetch"], redelivery={"max_deliveries": 0})
+    return {**tables, "faults": failing(exponential(0.2), 0.0)}
 
 
 def read_prefetching(run: Run) -> Values:
@@ -52,6 +50,7 @@ def read_prefetching(run: Run) -> Values:
     return {
         "mean_redelivered": (run.every("deliveries").astype(int) - 1).sum() / len(crashes),
         "p_full_prefetch": (present >= run.inputs["prefetch"]).mean(),
+        "present": run.metric("lag_mean"),
     }
 
 
@@ -75,7 +74,7 @@ DELIVERY = [
         "D02 commit by batch",
         lambda i: saturated(i, time_to_failure=BETWEEN_CRASHES, time_to_repair=0, from_new=True),
         read_saturated,
-        Effort(20, 120), Effort(20, 2000),
+        Effort(20, 120), Effort(20, 2600),
         drain=False,
         metrics=("mean_handled_uncommitted", "sd_handled_uncommitted", "mean_redelivered_incl_in_progress"),
     ),
@@ -96,7 +95,14 @@ DELIVERY = [
         given={"b": 10},
         values={"mean_handled_uncommitted": 4.5, "mean_redelivered_incl_in_progress": 5.5},
     ),
-    Study("D03 prefetch", prefetching, read_prefetching, Effort(20, 110), Effort(60, 1010)),
+    Study(
+        "D03 prefetch",
+        prefetching,
+        read_prefetching,
+        Effort(20, 60), Effort(20, 1500),
+        controls={"mean_redelivered": "present", "p_full_prefetch": "present"},
+        known={"present": lambda i: i["lam"] / (i["mu"] - i["lam"])},
+    ),
     Study(
         "D11 overtaking, constant gaps",
         lambda i: delayed_each(constant(1 / i["gap"]), i),
@@ -197,9 +203,9 @@ BREAKERS = [
         "C02 sliding window",
         lambda i: tripping(i["N"], i["m"], i),
         read_window,
-        Effort(20, 10_000), Effort(20, 100_000),
+        Effort(20, 10_000), Effort(20, 40_000),
     ),
-    Study("C06 duty cycle", cycling, read_cycle, Effort(20, 1000), Effort(60, 10_000)),
+    Study("C06 duty cycle", cycling, read_cycle, Effort(20, 1000), Effort(32, 20_000)),
 ]  # fmt: skip
 
 STUDIES = [*DELIVERY, *BREAKERS]

@@ -159,12 +159,8 @@ def test_a_breaker_with_an_empty_window_trips_at_its_minimum_of_calls(minimum: i
     assert run.every("attempts").sum() == minimum
 
 
-@pytest.mark.parametrize(
-    ("rate", "probes", "wait", "answer"), [(50, 10, 60.0, 0.1), (20, 3, 5.0, 0.0), (10, 5, 2.0, 1.0)]
-)
-def test_while_down_probes_pass_at_the_rate_of_their_cycle(
-    rate: float, probes: int, wait: float, answer: float
-) -> None:
+@pytest.mark.parametrize(("rate", "probes", "wait", "answer"), [(50, 10, 60.0, 0.1), (20, 3, 5.0, 0.0), (10, 5, 2.0, 1.0)])
+def test_while_down_probes_pass_at_the_rate_of_their_cycle(rate: float, probes: int, wait: float, answer: float) -> None:
     """Probes in a cycle of the wait, the time in which they come, and the answer of the last."""
     breaker = {"size": 10, "minimum_calls": 10, "open_for": wait, "half_open_calls": probes}
     fields = {

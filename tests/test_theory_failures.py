@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,16 @@ import pytest
 from theory import Effort, Inputs, Run, Study, Tables, agree, average, constant, exponential, failing, poisson, queue
 
 Values = Mapping[str, float | np.ndarray]
-MEMBERS = 60  # instances that fail independently of each other
 ALONE = "consumers.c[0]"
 
 
-def components(up: Any, down: Any, **fault: Any) -> Tables:
-    """Many instances with next to nothing to do."""
-    return {**queue(poisson(1e-3), instances=MEMBERS), "faults": failing(up, down, **fault)}
+def components(up: Any, down: Any, members: int = 60, **fault: Any) -> Tables:
+    """Instances with next to nothing to do, which fail independently of each other."""
+    return {**queue(poisson(1e-3), instances=members), "faults": failing(up, down, **fault)}
+
+
+def members(run: Run) -> int:
+    return run.parts.scenario.consumers["c"].instances
 
 
 def member(target: str) -> int:
@@ -26,7 +30,7 @@ def member(target: str) -> int:
 
 def read_components(run: Run) -> Values:
     """Failures and down time of each instance, and their means over instances."""
-    failures, down, up = np.zeros(MEMBERS), np.zeros(MEMBERS), np.ones(MEMBERS, dtype=bool)
+    failures, down, up = np.zeros(members(run)), np.zeros(members(run)), np.ones(members(run), dtype=bool)
     for target, start, end in run.windows("f"):
         number = member(target)
         failures[number] += run.since <= start <= run.until
@@ -55,7 +59,7 @@ def read_repairs(run: Run) -> Values:
 def read_quorums(run: Run) -> Values:
     """Instances in groups of n, of which k must be up. Time to loss counts from whenever all are up again."""
     n, most = run.inputs["n"], run.inputs["n"] - run.inputs["k"]
-    changes: list[list[tuple[float, int]]] = [[] for _ in range(MEMBERS // n)]
+    changes: list[list[tuple[float, int]]] = [[] for _ in range(members(run) // n)]
     for target, start, end in run.windows("f"):
         changes[member(target) // n] += [(start, 1), (end, -1)]
     lost = exposed = 0.0
@@ -104,19 +108,30 @@ def squared_repairs(i: Inputs) -> float:
 
 def held_up(down: Any, i: Inputs) -> Tables:
     """A consumer that hands everything on at once while it is up."""
-    return {**queue(poisson(50), concurrency="unlimited"), "faults": failing(exponential(i["mtbf"]), down, "pause")}
+    return {**queue(poisson(5), concurrency="unlimited"), "faults": failing(exponential(i["mtbf"]), down, "pause")}
 
 
 def read_held_up(run: Run) -> Values:
     delays, produced = run.times("produced", "effect"), run.every("produced")
-    edges = [(start, end) for _, start, end in run.windows("f") if run.since <= start and end <= run.until]
-    flushed = [np.count_nonzero((produced >= start) & (produced < end)) for start, end in edges]
+    edges = np.array([(start, end) for _, start, end in run.windows("f") if run.since <= start <= end < run.until])
+    flushed = np.diff(np.searchsorted(produced, edges))
+    down = edges[:, 1] - edges[:, 0]
+    late = run.inputs["mttr"] * math.log(5)
     return {
         "p_delayed": (delays > 0).mean(),
         **{f"mean_delay_{law}": delays.mean() for law in ("exp", "const")},
         **{f"delay_p99_{law}": delays for law in ("exp", "const")},
-        "mean_flush_size_per_1000_per_s": np.mean(flushed) / 50 * 1000,
+        "mean_flush_size_per_1000_per_s": flushed.mean() / 5 * 1000,
+        "down": down.sum() / run.seconds,
+        "squares": (down**2).sum() / run.seconds,
+        "late": (down - late).clip(0).sum() / run.seconds,
+        "repairs": down.mean(),
     }
+
+
+def per_second(repair: Callable[[float], float]) -> Callable[[Inputs], float]:
+    """What repairs add up to per second of a renewal process, from its mean over a repair of that mean."""
+    return lambda i: repair(i["mttr"]) / (i["mtbf"] + i["mttr"])
 
 
 PARTS = [
@@ -124,11 +139,19 @@ PARTS = [
         "U01 down time in a finite run",
         lambda i: components(exponential(i["mtbf"]), exponential(i["mttr"])),
         read_components,
-        Effort(20, 3600), Effort(40, 3600),
+        Effort(20, 3600), Effort(100, 3600),
         drain=False,
         metrics=(
-            "mean_downtime_in_T", "sd_downtime_in_T", "p_up_at_T", "p_no_failure_in_T", "mean_failures_in_T",
+            "mean_downtime_in_T", "sd_downtime_in_T", "p_up_at_T", "mean_failures_in_T",
         ),
+    ),
+    Study(
+        "U01 no failure, where none is repaired",
+        lambda i: components(exponential(i["mtbf"]), i["T"], members=400),
+        read_components,
+        Effort(20, 3600), Effort(1500, 3600),
+        drain=False,
+        metrics=("p_no_failure_in_T",),
     ),
     Study(
         "U01 availability",
@@ -145,7 +168,7 @@ PARTS = [
             {"dist": "lognormal", "mean": i["mttr"], "cv": i["repair_cv"]},
         ),
         read_repairs,
-        Effort(20, 4000), Effort(60, 8000), 2000,
+        Effort(20, 4000), Effort(180, 8000), 2000,
         drain=False,
     ),
     Study(
@@ -160,7 +183,7 @@ PARTS = [
         "U06 instant replacement",
         lambda i: components({"dist": "weibull", "mean": i["mean_life"], "shape": i["shape"]}, 0.0, from_new=True),
         read_components,
-        Effort(20, 1000), Effort(40, 1000),
+        Effort(20, 1000), Effort(170, 1000),
         drain=False,
     ),
     *(
@@ -168,7 +191,7 @@ PARTS = [
             f"U08 consumer breaking down by {kind}",
             lambda i, kind=kind: breaking_down(kind, i),
             read_breakdowns,
-            Effort(20, 420), Effort(60, 4120) if kind == "crash" else None, 120,
+            Effort(20, 420), Effort(20, 4120) if kind == "crash" else None, 120,
             controls={"mean_in_system": "squares", "mean_sojourn": "squares"},
             known={"squares": squared_repairs},
         )
@@ -178,14 +201,22 @@ PARTS = [
         "U14 held up by a pause, exponential",
         lambda i: held_up(exponential(i["mttr"]), i),
         read_held_up,
-        Effort(20, 300), Effort(60, 3000), 100,
+        Effort(20, 2100), Effort(60, 20_100), 100,
         metrics=("p_delayed", "mean_delay_exp", "delay_p99_exp", "mean_flush_size_per_1000_per_s"),
+        controls={
+            "p_delayed": "down", "mean_delay_exp": "squares", "delay_p99_exp": "late",
+            "mean_flush_size_per_1000_per_s": "repairs",
+        },
+        known={
+            "down": per_second(lambda mean: mean), "squares": per_second(lambda mean: 2 * mean**2),
+            "late": per_second(lambda mean: mean / 5), "repairs": lambda i: i["mttr"],
+        },
     ),
     Study(
         "U14 held up by a pause, constant",
         lambda i: held_up(i["mttr"], i),
         read_held_up,
-        Effort(20, 300), Effort(60, 3000), 100,
+        Effort(20, 2100), Effort(60, 10_100), 100,
         metrics=("p_delayed", "mean_delay_const", "delay_p99_const", "mean_flush_size_per_1000_per_s"),
     ),
 ]  # fmt: skip
@@ -253,8 +284,7 @@ def growing(i: Inputs) -> Tables:
     first, most = int(i["c0"] / i["step"]), int(i["cmax"] / i["step"])
     waits = {n: i["t0"] + (n - first) * i["dt"] for n in range(first, most)}
     faults = [
-        {"name": f"f{n}", "target": f"consumers.c[{n}]", "kind": "stop", "at": 0, "for": wait}
-        for n, wait in waits.items()
+        {"name": f"f{n}", "target": f"consumers.c[{n}]", "kind": "stop", "at": 0, "for": wait} for n, wait in waits.items()
     ]
     return {**queue(constant(i["lam2"]), 1 / i["step"], instances=most, prefetch=1), "faults": faults}
 
@@ -283,13 +313,13 @@ OUTAGES = [
         "O03 outages of exponential length",
         lambda i: calling(poisson(0.2), i, {"every": 250, "for": exponential(i["mttr"])}),
         read_outages,
-        Effort(20, 25_000), Effort(30, 250_000),
+        Effort(20, 25_000), Effort(26, 250_000),
     ),
     Study(
         "O04 backlog, constant rates",
         lambda i: stopped(constant(i["lam"]), 1 / i["mu"], i),
         read_backlog,
-        Effort(2, 800), Effort(20, 800),
+        Effort(2, 800), Effort(2, 800),
         rounding=1e-3,
         metrics=tuple(f"fluid_{metric}" for metric in FLUID),
     ),
@@ -297,7 +327,7 @@ OUTAGES = [
         "O04 backlog, random",
         lambda i: stopped(poisson(i["lam"]), exponential(1 / i["mu"]), i),
         read_backlog,
-        Effort(8, 820), Effort(560, 820),
+        Effort(8, 820), Effort(520, 820),
         metrics=(
             "stoch_mean_at_end_of_outage", "stoch_sd_at_end_of_outage",
             "stoch_mean_time_to_empty", "stoch_sd_time_to_empty",
@@ -307,7 +337,7 @@ OUTAGES = [
             "stoch_sd_time_to_empty": "stoch_mean_time_to_empty",
         },
     ),
-    Study("O08 capacity in steps", growing, read_growing, Effort(2, 450), Effort(20, 450), rounding=1e-3),
+    Study("O08 capacity in steps", growing, read_growing, Effort(2, 450), Effort(2, 450), rounding=1e-3),
 ]  # fmt: skip
 
 STUDIES = [*PARTS, *OUTAGES]

@@ -254,9 +254,7 @@ def retries(p: float, k: int, poison: float = 0.0, jitter: str = "none") -> Stud
     }  # fmt: skip
     values = {"attempts": attempts, "dead": dead, "errors": 1 - (1 - dead) / attempts, "waited": waited}
     tables = queue(poisson(200), concurrency="unlimited", **fields)
-    return form(
-        f"retries of {p} up to {k}, poison {poison}, jitter {jitter}", tables, values, read_retries, Effort(20, 8)
-    )
+    return form(f"retries of {p} up to {k}, poison {poison}, jitter {jitter}", tables, values, read_retries, Effort(20, 8))
 
 
 RETRIES = [

@@ -116,14 +116,14 @@ def read_impatient(run: Run) -> Values:
 BACKOFF = {"R03": "without jitter", "R04": "with full jitter", "R05": "with equal jitter"}
 SPREAD = ("horizon_sd", *(f"delay{n}_var" for n in range(1, 8)))
 STUDIES = [
-    Study("R01 redelivery", attempts, read_attempts, Effort(20, 6), Effort(40, 60)),
+    Study("R01 redelivery", attempts, read_attempts, Effort(20, 6), Effort(45, 60)),
     Study("R01 retry", tries, read_attempts, Effort(20, 6)),
     *(
         Study(
             f"{case} delays {jitter}",
             hopeless,
             read_delays,
-            Effort(20, 2), Effort(20, 40),
+            Effort(20, 2), Effort(20, 10),
             metrics=(
                 *(f"delay{n}_mean" for n in range(1, 8)), "horizon_mean", *(SPREAD if case != "R03" else ()),
             ),
@@ -135,13 +135,13 @@ STUDIES = [
             f"{case} waiting {jitter}",
             retrying,
             read_backoffs,
-            Effort(20, 10), Effort(40, 40),
+            Effort(20, 10), Effort(20, 40),
             metrics=("mean_backoff_per_message", "mean_backoff_given_delivered"),
         )
         for case, jitter in BACKOFF.items()
     ),
-    Study("R08 feedback", feedback, read_feedback, Effort(20, 110), Effort(60, 1010), 10),
-    Study("R12 timeouts", impatient, read_impatient, Effort(20, 50), Effort(40, 1000)),
+    Study("R08 feedback", feedback, read_feedback, Effort(20, 110), Effort(27, 1010), 10),
+    Study("R12 timeouts", impatient, read_impatient, Effort(20, 50), Effort(25, 300)),
 ]  # fmt: skip
 
 

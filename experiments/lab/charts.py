@@ -174,11 +174,18 @@ def write(result: Result, folder: Path) -> list[Path]:
     figures = {"overview": overview(result)} if found else {}
     figures |= {component: group_figure(result, component) for component in found}
     paths = []
-    for name, figure in figures.items():
-        paths.append(folder / (re.sub(r"[^\w.-]", "_", name) + ".png"))
+    for number, (name, figure) in enumerate(figures.items()):
+        paths.append(folder / _file_name(name, number))
         with styled():
             figure.savefig(paths[-1])
     return paths
+
+
+def _file_name(name: str, number: int) -> str:
+    """A name that every file system takes: one of more than 200 bytes is cut, and told from others by its `number`."""
+    plain = re.sub(r"[^\w.-]", "_", name)
+    short = plain.encode()[:200].decode(errors="ignore")
+    return f"{plain}.png" if short == plain else f"{short}-{number}.png"
 
 
 @contextmanager

@@ -5,8 +5,11 @@ Exit status: 0 done, 1 an objective was violated and `--fail-on-slo` was given, 
 
 from __future__ import annotations
 
+import _thread
 import json
+import signal
 import sys
+import threading
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -56,12 +59,14 @@ def run(
     with _problems_reported():
         wanted = _scenario(scenario, set_ or [], runs, seed)
         folder = _folder(wanted.name, out)
-        result, interrupted = _replicated(wanted, jobs, trace)
-        violated = _finish(wanted, result, folder)
-        if interrupted:
-            _say(f"Interrupted: what was finished ({result.runs} runs) is in {folder}")
+        result, interrupted = _replicated(scenario, wanted, jobs, trace)
+        drawn = _written(wanted, result, folder)
+        violated = _shown(wanted, result, folder, drawn)
+        if interrupted or not drawn:
+            finished = f"{result.runs} run{'s' * (result.runs != 1)}"
+            _say(f"Interrupted: what was finished ({finished}{'' if drawn else ', no charts'}) is in {folder}")
             raise typer.Exit(130)
-    raise typer.Exit(1 if violated and fail_on_slo else 0)
+        raise typer.Exit(1 if violated and fail_on_slo else 0)
 
 
 @app.command(epilog="Example: [bold]edasim check orders[/bold]")
@@ -71,23 +76,23 @@ def check(
 ) -> None:
     """Validate a scenario and print who talks to whom."""
     with _problems_reported():
-        valid = _scenario(scenario, set_ or [])
-    from experiments.lab.console import console
-    from experiments.lab.tree import fault_lines, topology
+        from experiments.lab.console import console
+        from experiments.lab.tree import fault_lines, topology
 
-    screen = console()
-    screen.print(topology(valid))
-    for line in fault_lines(valid):
-        screen.print(line, soft_wrap=True)
+        valid, screen = _scenario(scenario, set_ or []), console()
+        screen.print(topology(valid))
+        for line in fault_lines(valid):
+            screen.print(line, soft_wrap=True)
 
 
 @app.command(epilog="Example: [bold]edasim schema > scenario.schema.json[/bold]")
 def schema() -> None:
     """Print the JSON Schema of a scenario, for editors that complete and check."""
-    from experiments.lab.console import console
-    from models import System
+    with _problems_reported():
+        from experiments.lab.console import console
+        from models import System
 
-    console().print(json.dumps(System.model_json_schema(), indent=1), soft_wrap=True)
+        console().print(json.dumps(System.model_json_schema(), indent=1), soft_wrap=True)
 
 
 def main() -> None:
@@ -95,12 +100,23 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show "≥" shows "?"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.unraisablehook = _unraisable
     app()
+
+
+def _unraisable(dropped: sys.UnraisableHookArgs) -> None:
+    """An interrupt that came where Python drops exceptions, as in a weak reference's callback, comes again at once."""
+    if issubclass(dropped.exc_type, KeyboardInterrupt):
+        threading.Timer(0.01, _thread.interrupt_main).start()
+    else:
+        sys.__unraisablehook__(dropped)
 
 
 def _scenario(name: str, settings: list[str], runs: str | None = None, seed: int | None = None) -> System:
     """The scenario of a file or a built-in with the changes of the command line."""
     from models import System
+    from models.errors import BadScenario
 
     changes = dict(_setting(text) for text in settings)
     if runs is not None:
@@ -108,13 +124,18 @@ def _scenario(name: str, settings: list[str], runs: str | None = None, seed: int
     if seed is not None:
         changes["run.seed"] = seed
     system = System.load(name)
-    return system.with_(changes) if changes else system
+    try:
+        return system.with_(changes) if changes else system
+    except BadScenario as bad:
+        raise bad.within(name) from None
 
 
 def _setting(text: str) -> tuple[str, Any]:
+    from models.errors import shown
+
     path, equals, value = text.partition("=")
     if not equals or not path.strip():
-        raise BadOptionError(f"--set {text!r}: must be PATH=VALUE, such as consumers.payment.instances=8")
+        raise BadOptionError(f"--set {shown(text)}: must be PATH=VALUE, such as consumers.payment.instances=8")
     return path.strip(), _value(value)
 
 
@@ -138,15 +159,14 @@ def _folder(name: str, out: Path | None) -> Path:
     return folder
 
 
-def _replicated(scenario: System, jobs: int, trace: bool) -> tuple[Result, bool]:
+def _replicated(name: str, scenario: System, jobs: int, trace: bool) -> tuple[Result, bool]:
     """The result, and whether it is only part of what was asked for because the user stopped it."""
     from simulator.replication import Interrupted, replicate
 
-    if jobs == 0:
-        raise BadOptionError("--jobs 0: must be a number of processes, or -1 for one per core")
+    processes = _processes(jobs, scenario.run.runs)
     try:
         with _progress() as progress:
-            return replicate(scenario, jobs=jobs, trace=trace, progress=progress), False
+            return replicate(scenario, jobs=processes, trace=trace, progress=progress), False
     except Interrupted as stop:
         if stop.result is None:
             _say("No run was finished, so nothing was written")
@@ -155,13 +175,23 @@ def _replicated(scenario: System, jobs: int, trace: bool) -> tuple[Result, bool]
     except ValueError as refused:
         if "auto" not in (scenario.run.runs, scenario.run.warmup):
             raise
-        raise BadOptionError(str(refused)) from refused
+        raise BadOptionError(f"{name}: run.{refused}") from refused
+
+
+def _processes(jobs: int, runs: int | str) -> int:
+    """How many processes are of use: not more than there are cores, or runs."""
+    from joblib import cpu_count
+
+    if jobs < 1 and jobs != -1:
+        raise BadOptionError(f"--jobs {jobs}: must be a number of processes, or -1 for one per core")
+    useful: int = cpu_count()
+    return min(useful if jobs == -1 else jobs, useful, runs if isinstance(runs, int) else useful)
 
 
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int], None] | None]:
     """A bar over the replications on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
@@ -173,18 +203,29 @@ def _progress() -> Iterator[Callable[[int, int], None] | None]:
         yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
-def _finish(scenario: System, result: Result, folder: Path) -> bool:
-    """Write and print; returns whether an objective is violated."""
-    from experiments.lab.console import console, show
+def _written(scenario: System, result: Result, folder: Path) -> bool:
+    """Write the folder; False where the user did not wait for the charts: then it holds the tables alone."""
     from experiments.lab.output import write_run
+
+    used = scenario.resolved().to_dict()
+    try:
+        try:
+            write_run(result, used, folder)
+        except KeyboardInterrupt:
+            write_run(result, used, folder, drawn=False)
+            return False
+    except OSError as failed:
+        raise BadOptionError(f"--out: {failed}") from failed
+    return True
+
+
+def _shown(scenario: System, result: Result, folder: Path, drawn: bool) -> bool:
+    """Print the result; returns whether an objective is violated."""
+    from experiments.lab.console import console, show
     from experiments.lab.slos import evaluate
 
     verdicts = evaluate(scenario.slos, result)
-    try:
-        write_run(result, scenario.resolved().to_dict(), folder)
-    except OSError as failed:
-        raise BadOptionError(f"--out: {failed}") from failed
-    show(console(), result, verdicts, str(folder))
+    show(console(), result, verdicts, str(folder), drawn)
     return any(each.verdict == "violated" for each in verdicts)
 
 
@@ -197,6 +238,9 @@ def _problems_reported() -> Iterator[None]:
         yield
     except (BadScenario, BadOptionError) as bad:
         _say(str(bad))
+        raise typer.Exit(2) from None
+    except OSError as failed:  # nowhere to print to, no process to be had
+        _say(f"edasim: {failed}")
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         _say("Interrupted")

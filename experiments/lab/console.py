@@ -56,15 +56,16 @@ def console(stderr: bool = False) -> Console:
     return QuietConsole(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
-def show(screen: Console, result: Result, verdicts: Sequence[Verdict], out: str) -> None:
-    """Print everything about a finished run; `out` is the folder that holds its files."""
+def show(screen: Console, result: Result, verdicts: Sequence[Verdict], out: str, drawn: bool = True) -> None:
+    """Print everything about a finished run; `out` is the folder that holds its files, with charts where `drawn`."""
     _head(screen, result)
     for component, rows in _by_component(result):
         _metrics(screen, component, rows, result.runs)
     _recovery(screen, result)
     _books(screen, result)
     _verdicts(screen, verdicts)
-    screen.print(f"\ncharts: {out}/charts   tables: {out}", soft_wrap=True)
+    charts = f"charts: {out}/charts   " if drawn else ""
+    screen.print(f"\n{charts}tables: {out}", soft_wrap=True)
 
 
 def _head(screen: Console, result: Result) -> None:

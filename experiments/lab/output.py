@@ -6,10 +6,9 @@ import json
 import math
 import os
 import platform
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,11 @@ PACKAGES = ("simpy", "numpy", "scipy", "pandas", "pydantic", "joblib", "pyarrow"
 """What the numbers of a run depend on, or its files."""
 
 
-def write_run(result: Result, scenario: Mapping[str, Any], out: Path) -> None:
+def write_run(result: Result, scenario: Mapping[str, Any], out: Path, drawn: bool = True) -> None:
     """Write the tables, charts and manifest of `result` to the folder `out`, in place of an earlier output there.
 
-    `scenario`: the resolved scenario as plain data. The same run gives the same bytes. Raises OSError, and leaves what
-    was there before, when something cannot be written.
+    `scenario`: the resolved scenario as plain data. `drawn`: with charts. The same run gives the same bytes. Raises
+    OSError, and leaves what was there before, when something cannot be written.
     """
     from experiments.lab import charts
 
@@ -35,8 +34,9 @@ def write_run(result: Result, scenario: Mapping[str, Any], out: Path) -> None:
         result.series.to_parquet(folder / "series.parquet", index=False)
         if result.events is not None:
             result.events.to_parquet(folder / "events.parquet", index=False)
-        (folder / "charts").mkdir()
-        charts.write(result, folder / "charts")
+        if drawn:
+            (folder / "charts").mkdir()
+            charts.write(result, folder / "charts")
         _write_json(folder / "manifest.json", manifest_of(result, scenario))
 
 
@@ -70,6 +70,14 @@ def manifest_of(result: Result, scenario: Mapping[str, Any]) -> dict[str, Any]:
 
 def refusal(out: Path) -> str | None:
     """Why a run may not be written to `out`, None where it may: only an earlier output is ever replaced."""
+    try:
+        out.resolve()
+        return _refusal(out)
+    except (OSError, RuntimeError) as error:  # a name too long, links in a circle
+        return f"{out} cannot be a folder ({error})"
+
+
+def _refusal(out: Path) -> str | None:
     if not out.exists():
         existing = next(parent for parent in out.absolute().parents if parent.exists())
         return None if existing.is_dir() and os.access(existing, os.W_OK) else f"{existing} is not a folder to write in"
@@ -92,22 +100,30 @@ def _is_output(folder: Path) -> bool:
 def fresh_folder(out: Path) -> Iterator[Path]:
     """An empty folder that takes the place of `out` when the block ends well, and is removed when it does not."""
     out = out.resolve()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    workshop = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    new, old = workshop / "new", workshop / "old"
+    missing = [parent for parent in out.parents if not parent.exists()]
     try:
-        new.mkdir()
-        yield new
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".edasim-", dir=out.parent, ignore_cleanup_errors=True) as workshop:
+            new = Path(workshop, "new")
+            new.mkdir()
+            yield new
+            _put_in_place(new, out, Path(workshop, "old"))
+    finally:
+        for parent in missing:
+            with suppress(OSError):  # it holds the output, or somebody else's files
+                parent.rmdir()
+
+
+def _put_in_place(new: Path, out: Path, old: Path) -> None:
+    """`new` becomes `out`, and what was there `old`; back where it cannot."""
+    try:
         if out.exists():
             out.rename(old)
-        try:
-            new.rename(out)
-        except BaseException:
-            if old.exists():
-                old.rename(out)
-            raise
-    finally:
-        shutil.rmtree(workshop, ignore_errors=True)
+        new.rename(out)
+    except BaseException:
+        if old.exists() and not out.exists():
+            old.rename(out)
+        raise
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -74,9 +74,7 @@ def time_scale(longest: float) -> Scale:
     return Scale("d", 86400.0)
 
 
-def median_and_band(
-    ax: Axes, x: npt.NDArray[np.float64], runs: npt.NDArray[np.float64], line: Line, label: str
-) -> None:
+def median_and_band(ax: Axes, x: npt.NDArray[np.float64], runs: npt.NDArray[np.float64], line: Line, label: str) -> None:
     """The median of the runs, shape (runs, points), and where there are several the band from 10 to 90 %."""
     if len(runs) > 1:
         low, high = np.percentile(runs, [10, 90], axis=0)
