@@ -51,6 +51,8 @@ class Bindings:
         self.members.append(life)
         for queue in self.queues:
             queue.join(life)
+        if life.gate is not None:
+            life.gate.let_look()
         if self.terms.consumer_timeout is not None:
             self._watch(life, self.sim.now + self.terms.consumer_timeout)
         self.on_change()

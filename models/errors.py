@@ -35,7 +35,7 @@ class Problem:
         text = f"{where}: {self.found}" if where else self.found
         if self.allowed:
             text += f"; {self.allowed}"
-        return _printable(f'{text}; did you mean "{self.suggestion}"?' if self.suggestion else text)
+        return printable(f'{text}; did you mean "{self.suggestion}"?' if self.suggestion else text)
 
 
 class BadScenario(ValueError):  # noqa: N818 - it says what the user gave
@@ -97,11 +97,11 @@ def shown(value: object) -> str:
 
 
 def _cut(text: str, longest: int = SHOWN) -> str:
-    printable = _printable(text)
-    return printable if len(printable) <= longest else f"{printable[:longest]}..."
+    line = printable(text)
+    return line if len(line) <= longest else f"{line[:longest]}..."
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text in one line that does nothing to a terminal."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 

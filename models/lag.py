@@ -89,9 +89,14 @@ def redriven(journey: Journey) -> Stays:
 
 
 def waiting(journey: Journey) -> Stays:
-    """Stays in a delay of events without an effect: of each event apart, in order of their starts."""
+    """Stays in a delay of events in lag: of each event apart, in order of their starts, and no longer than it is in lag."""
     events, starts, ends = journey.delays["event"], journey.delays["start"], journey.delays["end"]
-    return _apart(events, starts, np.fmin(ends, view(journey.effect)[events]))
+    until = finishes(journey)[events]
+    again = redriven(journey)
+    for row in np.flatnonzero(until <= starts):
+        stay = np.flatnonzero((again.events == events[row]) & (again.starts <= starts[row]))
+        until[row] = again.ends[stay[-1]] if len(stay) else starts[row]
+    return _apart(events, starts, np.maximum(np.minimum(ends, until), starts))
 
 
 def lag_of(journeys: Sequence[tuple[Journey, np.ndarray, Stays]]) -> Lag:

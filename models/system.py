@@ -159,7 +159,8 @@ def _drain(parts: Parts) -> None:
         to_come = any(len(group.settlement.parked) for group in parts.groups.values())
         if not to_come and not any(mask.any() for mask in live):
             raise StopSimulation(None)
-        parts.sim.call_at(parts.sim.now + parts.scenario.run.duration / 600, WAIT_END, look)
+        step = max(parts.scenario.run.duration / 600, (parts.sim.now - parts.scenario.run.duration) / 100)
+        parts.sim.call_at(parts.sim.now + step, WAIT_END, look)
 
     look()
 

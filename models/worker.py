@@ -133,8 +133,9 @@ class Worker:
         while not (allowed or life.stopping) and self.still_wanted():
             gate.waiting.append(self.bell)
             yield from self._listen()
-            allowed = life.open and self.still_wanted() and gate.state.allows(self.sim._now)
-            gate.changed()
+            if life.open and self.still_wanted():
+                allowed = gate.state.allows(self.sim._now)
+                gate.changed()
         life.at_gate -= 1
         if polled_at == polled_at:
             self.polled_at = self.sim._now

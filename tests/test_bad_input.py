@@ -190,6 +190,7 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     ("faults", fault(kind="poison", rate=0.1, target="consumers.log[0]"), "faults[0].target", ['"consumers.log"']),
     ("faults", fault(kind="surge", factor=2, target="producers.q"), "faults[0].target", ["closed"]),
     ("faults", [*fault(), *fault()], "faults[1].name", ['found "f" again']),
+    ("consumers/log/retry", {"scope": "group"}, "consumers.log.retry.scope", ['found "group"', "only with budget"]),
     ("faults", fault(target=["consumers.log"] * 2), "faults[0].target", ['found "consumers.log" 2 times', "once"]),
     ("slos", slo(share=0.5), "slos[0].share", ["found 0.5", 'only with rule = "runs"']),
     ("slos", slo(above=1), "slos[0]", ["both below and above", "exactly one"]),

@@ -139,7 +139,7 @@ def test_a_violated_objective_fails_the_command_only_when_asked(tiny: str) -> No
         (["run", "tiny.toml", "--seed", "-1"], "tiny.toml: run.seed: found -1"),
         (["run", "tiny.toml", "--set", "a" + ".a" * 5000 + "=1"], "must have at most 100 names"),
         (["run", "tiny.toml", "--set", "x" * 5000], "xxx...: must be PATH=VALUE"),
-        (["run", "tiny.toml", "--set", "run.warmup=auto"], "tiny.toml: run.warmup"),
+        (["run", "tiny.toml", "--set=run.warmup=auto", "--set=producers.web.arrivals.limit=1"], "tiny.toml: run.warmup"),
         (["run", "two\nlines.toml"], "two?lines.toml: no such file"),
         (["run", "tiny.toml", "--out", "n" * 300], "cannot be a folder"),
         (["run", "tiny.toml", "--out", "new/" + "n" * 300], "cannot be a folder"),
@@ -192,7 +192,7 @@ def test_an_interrupt_while_charts_are_drawn_keeps_the_tables(tiny: str, monkeyp
 
 
 def test_an_interrupt_while_tables_are_written_leaves_nothing(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(result: Result, folder: Path) -> None:
+    def stop(result: Result) -> None:
         raise KeyboardInterrupt
 
     instead_of_running(monkeypatch, lambda: outage_result(runs=1))
@@ -207,11 +207,10 @@ def test_a_command_that_is_asked_to_end_leaves_nothing_half_done(tiny: str, end:
     command = [sys.executable, "-c", "from experiments.lab.cli import main; main()", "run", tiny, "--jobs=2"]
     command += ["--runs=1000", "--set=run.duration=5m", "--set=faults=[]", "--out=new/out"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        time.sleep(1.5)
+        time.sleep(2)
         process.send_signal(end)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said.endswith(("nothing was written\nInterrupted\n", "is in new/out\n", "\n"))
     assert "Traceback" not in said
     assert left() in ([tiny], ["new", tiny])
     assert left() == [tiny] or set(left("new/out")) >= set(TABLES)

@@ -155,7 +155,7 @@ def everything(delivery: str, on_open: str) -> Tables:
     """A breaker inside tries inside marks inside deliveries, then dead letters, and back."""
     names = ("retry", "breaker fails", "retry topic", "redrive", "marks", "timeout", "publishes", "two workers")
     tables = mixed(delivery, names)
-    tables["run"] = {"duration": 40.0}
+    tables["run"] = {"duration": 150.0}
     tables["consumers"]["c"] |= {"transient_failure": 0.4, **({"batch": 3} if delivery == "log" else {})}
     tables["consumers"]["c"]["breaker"] = {**POLICIES["breaker fails"]["breaker"], "on_open": on_open}
     return tables

@@ -14,7 +14,7 @@ Values = Mapping[str, float | np.ndarray]
 ALONE = "consumers.c[0]"
 
 
-def components(up: Any, down: Any, members: int = 60, **fault: Any) -> Tables:
+def components(up: Any, down: Any, members: int = 42, **fault: Any) -> Tables:
     """Instances with next to nothing to do, which fail independently of each other."""
     return {**queue(poisson(1e-3), instances=members), "faults": failing(up, down, **fault)}
 
@@ -139,7 +139,7 @@ PARTS = [
         "U01 down time in a finite run",
         lambda i: components(exponential(i["mtbf"]), exponential(i["mttr"])),
         read_components,
-        Effort(20, 3600), Effort(100, 3600),
+        Effort(20, 3600, 0.12), Effort(150, 3600),
         drain=False,
         metrics=(
             "mean_downtime_in_T", "sd_downtime_in_T", "p_up_at_T", "mean_failures_in_T",
@@ -147,9 +147,9 @@ PARTS = [
     ),
     Study(
         "U01 no failure, where none is repaired",
-        lambda i: components(exponential(i["mtbf"]), i["T"], members=400),
+        lambda i: components(exponential(i["mtbf"]), i["T"], members=200),
         read_components,
-        Effort(20, 3600), Effort(1500, 3600),
+        Effort(20, 3600, 0.46), Effort(3100, 3600),
         drain=False,
         metrics=("p_no_failure_in_T",),
     ),
@@ -157,7 +157,7 @@ PARTS = [
         "U01 availability",
         lambda i: components(exponential(i["mtbf"]), exponential(i["mttr"])),
         read_components,
-        Effort(20, 3500), Effort(20, 3500), 500,
+        Effort(20, 3500, 0.01), Effort(20, 3500), 500,
         drain=False,
         metrics=("availability",),
     ),
@@ -168,14 +168,14 @@ PARTS = [
             {"dist": "lognormal", "mean": i["mttr"], "cv": i["repair_cv"]},
         ),
         read_repairs,
-        Effort(20, 4000), Effort(180, 8000), 2000,
+        Effort(20, 4000, 0.14), Effort(250, 8000), 2000,
         drain=False,
     ),
     Study(
         "U03 two of three",
         lambda i: components(exponential(i["mtbf"]), exponential(i["mttr"])),
         read_quorums,
-        Effort(20, 1e4), Effort(20, 1e5),
+        Effort(20, 1e4, 0.14), Effort(30, 1e5),
         drain=False,
         metrics=("availability_own_repair", "quorum_losses_per_s", "mean_quorum_outage", "mttf_from_all_up"),
     ),
@@ -183,7 +183,7 @@ PARTS = [
         "U06 instant replacement",
         lambda i: components({"dist": "weibull", "mean": i["mean_life"], "shape": i["shape"]}, 0.0, from_new=True),
         read_components,
-        Effort(20, 1000), Effort(170, 1000),
+        Effort(20, 1000, 0.11), Effort(240, 1000),
         drain=False,
     ),
     *(
@@ -191,7 +191,7 @@ PARTS = [
             f"U08 consumer breaking down by {kind}",
             lambda i, kind=kind: breaking_down(kind, i),
             read_breakdowns,
-            Effort(20, 420), Effort(20, 4120) if kind == "crash" else None, 120,
+            Effort(20, 370, 0.5), Effort(20, 4120) if kind == "crash" else None, 120,
             controls={"mean_in_system": "squares", "mean_sojourn": "squares"},
             known={"squares": squared_repairs},
         )
@@ -201,7 +201,7 @@ PARTS = [
         "U14 held up by a pause, exponential",
         lambda i: held_up(exponential(i["mttr"]), i),
         read_held_up,
-        Effort(20, 2100), Effort(60, 20_100), 100,
+        Effort(20, 2100, 0.08), Effort(60, 20_100), 100,
         metrics=("p_delayed", "mean_delay_exp", "delay_p99_exp", "mean_flush_size_per_1000_per_s"),
         controls={
             "p_delayed": "down", "mean_delay_exp": "squares", "delay_p99_exp": "late",
@@ -216,7 +216,7 @@ PARTS = [
         "U14 held up by a pause, constant",
         lambda i: held_up(i["mttr"], i),
         read_held_up,
-        Effort(20, 2100), Effort(60, 10_100), 100,
+        Effort(20, 2100, 0.2), Effort(60, 10_100), 100,
         metrics=("p_delayed", "mean_delay_const", "delay_p99_const", "mean_flush_size_per_1000_per_s"),
     ),
 ]  # fmt: skip
@@ -305,21 +305,22 @@ FLUID = ("peak", "drain_time", "max_lag", "messages_delayed", "mean_delay_of_del
 OUTAGES = [
     Study(
         "O01 outage of fixed length",
-        lambda i: calling(poisson(i["lam"]), i, {"at": 0, "for": i["D"]}),
+        lambda i: calling(poisson(i["lam"], stop=i["D"]), i, {"at": 0, "for": i["D"]}),
         read_outage,
-        Effort(20, 30), Effort(100, 30),
+        Effort(20, 60, 0.06), Effort(60, 60),
+        drain=False,
     ),
     Study(
         "O03 outages of exponential length",
         lambda i: calling(poisson(0.2), i, {"every": 250, "for": exponential(i["mttr"])}),
         read_outages,
-        Effort(20, 25_000), Effort(26, 250_000),
+        Effort(20, 16_000, 0.26), Effort(26, 250_000),
     ),
     Study(
         "O04 backlog, constant rates",
         lambda i: stopped(constant(i["lam"]), 1 / i["mu"], i),
         read_backlog,
-        Effort(2, 800), Effort(2, 800),
+        Effort(2, 800, 0.01), Effort(2, 800),
         rounding=1e-3,
         metrics=tuple(f"fluid_{metric}" for metric in FLUID),
     ),
@@ -327,7 +328,7 @@ OUTAGES = [
         "O04 backlog, random",
         lambda i: stopped(poisson(i["lam"]), exponential(1 / i["mu"]), i),
         read_backlog,
-        Effort(8, 820), Effort(520, 820),
+        Effort(6, 820, 1.03), Effort(520, 820),
         metrics=(
             "stoch_mean_at_end_of_outage", "stoch_sd_at_end_of_outage",
             "stoch_mean_time_to_empty", "stoch_sd_time_to_empty",
@@ -337,7 +338,7 @@ OUTAGES = [
             "stoch_sd_time_to_empty": "stoch_mean_time_to_empty",
         },
     ),
-    Study("O08 capacity in steps", growing, read_growing, Effort(2, 450), Effort(2, 450), rounding=1e-3),
+    Study("O08 capacity in steps", growing, read_growing, Effort(2, 450, 0.01), Effort(2, 450), rounding=1e-3),
 ]  # fmt: skip
 
 STUDIES = [*PARTS, *OUTAGES]

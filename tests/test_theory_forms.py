@@ -60,7 +60,7 @@ SERVICES = [
 """Name, rate, service of mean 10 ms, its coefficient of variation."""
 
 SINGLE = [
-    form(name, queue(poisson(rate), law), pollaczek_khinchine(rate, 0.01, cv), read_queue, Effort(20, 50), warmup=10)
+    form(name, queue(poisson(rate), law), pollaczek_khinchine(rate, 0.01, cv), read_queue, Effort(20, 40, 0.25), warmup=10)
     for name, rate, law, cv in SERVICES
 ]
 SINGLE.append(
@@ -73,7 +73,7 @@ SINGLE.append(
         },
         {**pollaczek_khinchine(60, 0.01, 1.0), "in_system": 4 * 1.5},
         read_queue,
-        Effort(20, 20),
+        Effort(20, 20, 0.25),
         warmup=10,
     )
 )
@@ -98,7 +98,7 @@ SINGLE += [
         queue({"process": "renewal", "interarrival": {"dist": "gamma", "mean": mean, "cv": cv}}, exponential(0.01)),
         clocked(mean, cv),
         read_queue,
-        Effort(20, 50),
+        Effort(20, 40, 0.25),
         warmup=10,
     )
     for mean, cv in ((0.0125, 0.5), (0.02, 2.0))
@@ -109,7 +109,7 @@ SINGLE.append(
         queue(constant(50), exponential(0.01)),
         clocked(0.02, 0),
         read_queue,
-        Effort(20, 50),
+        Effort(20, 40, 0.25),
         warmup=5,
     )
 )
@@ -142,7 +142,7 @@ SINGLE += [
         queue(bursting(rates, stays), exponential(0.01)),
         bursts(rates, stays, 100.0),
         read_queue,
-        Effort(20, 110),
+        Effort(20, 80, 0.25),
         warmup=10,
     )
     for rates, stays in (((10.0, 120.0), (0.5, 0.2)), ((0.0, 80.0), (0.1, 0.3)))
@@ -184,7 +184,7 @@ OTHERS = [
         queue(poisson(rate), exponential(0.1), **{how: servers}, prefetch=1 if how == "instances" else servers),
         erlang(rate, 10, servers),
         read_queue,
-        Effort(20, 110),
+        Effort(20, 80, 0.25),
         warmup=10,
     )
     for rate, servers, how in (
@@ -200,7 +200,7 @@ OTHERS += [
         queue(poisson(rate, size=size), exponential(0.01)),
         batch_arrivals(rate, size),
         read_queue,
-        Effort(20, 60),
+        Effort(20, 50, 0.25),
         warmup=10,
     )
     for rate, size in ((20, 3), (2.5, 20))
@@ -211,7 +211,7 @@ OTHERS += [
         log(poisson(rate), exponential(1 / batches), service_per="batch", batch=most),
         batch_service(rate, batches, most),
         read_queue,
-        Effort(20, 60),
+        Effort(20, 50, 0.25),
         warmup=10,
     )
     for rate, batches, most in ((60, 20, 5), (50, 10, 50))
@@ -222,7 +222,7 @@ OTHERS += [
         log(poisson(50), 0.01, batch=1, poll_interval=sleep),
         {"wait": 0.005 + sleep / 2, "sojourn": 0.015 + sleep / 2},
         read_queue,
-        Effort(20, 40),
+        Effort(20, 40, 0.25),
         warmup=5,
     )
     for sleep in (0.02, 0.5)
@@ -254,7 +254,9 @@ def retries(p: float, k: int, poison: float = 0.0, jitter: str = "none") -> Stud
     }  # fmt: skip
     values = {"attempts": attempts, "dead": dead, "errors": 1 - (1 - dead) / attempts, "waited": waited}
     tables = queue(poisson(200), concurrency="unlimited", **fields)
-    return form(f"retries of {p} up to {k}, poison {poison}, jitter {jitter}", tables, values, read_retries, Effort(20, 8))
+    return form(
+        f"retries of {p} up to {k}, poison {poison}, jitter {jitter}", tables, values, read_retries, Effort(20, 8, 0.75)
+    )
 
 
 RETRIES = [
@@ -273,7 +275,7 @@ def breakdowns(rate: float, mu: float, fail: float, repair: float, number: float
     tables["faults"] = failing(exponential(1 / fail), exponential(1 / repair))
     values = {"in_system": number, "sojourn": number / rate}
     name = f"breakdowns at rates {rate}, {mu}, {fail}, {repair}"
-    return form(name, tables, values, read_queue, Effort(20, 3500), warmup=300)
+    return form(name, tables, values, read_queue, Effort(20, 3000, 0.25), warmup=300)
 
 
 def read_prefetched(run: Run) -> Values:
@@ -288,7 +290,7 @@ def prefetched(prefetch: int | str, load: float) -> Study:
     tables["faults"] = failing(exponential(1), 0.0)
     ratio = load / (1 - load)
     again = ratio if prefetch == "unlimited" else ratio * (1 - load**prefetch)
-    return form(f"prefetch {prefetch} at load {load}", tables, {"redelivered": again}, read_prefetched, Effort(20, 60))
+    return form(f"prefetch {prefetch} at load {load}", tables, {"redelivered": again}, read_prefetched, Effort(20, 50, 0.25))
 
 
 CRASHES = [

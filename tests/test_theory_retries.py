@@ -42,7 +42,7 @@ def backoff(i: Inputs) -> Tables:
 def hopeless(i: Inputs) -> Tables:
     """Every attempt fails, and every event waits in a retry topic between them."""
     redelivery = {"max_deliveries": i["max_attempts"], "through": "retry_topic", **backoff(i)}
-    return queue(poisson(200), concurrency="unlimited", transient_failure=1.0, redelivery=redelivery)
+    return queue(poisson(200, limit=400), concurrency="unlimited", transient_failure=1.0, redelivery=redelivery)
 
 
 def read_delays(run: Run) -> Values:
@@ -116,14 +116,15 @@ def read_impatient(run: Run) -> Values:
 BACKOFF = {"R03": "without jitter", "R04": "with full jitter", "R05": "with equal jitter"}
 SPREAD = ("horizon_sd", *(f"delay{n}_var" for n in range(1, 8)))
 STUDIES = [
-    Study("R01 redelivery", attempts, read_attempts, Effort(20, 6), Effort(45, 60)),
-    Study("R01 retry", tries, read_attempts, Effort(20, 6)),
+    Study("R01 redelivery", attempts, read_attempts, Effort(20, 6, 0.61), Effort(45, 60)),
+    Study("R01 retry", tries, read_attempts, Effort(20, 6, 0.76)),
     *(
         Study(
             f"{case} delays {jitter}",
             hopeless,
             read_delays,
-            Effort(20, 2), Effort(20, 10),
+            Effort(20, 20, 0.05), Effort(100, 20),
+            drain=False,
             metrics=(
                 *(f"delay{n}_mean" for n in range(1, 8)), "horizon_mean", *(SPREAD if case != "R03" else ()),
             ),
@@ -135,13 +136,13 @@ STUDIES = [
             f"{case} waiting {jitter}",
             retrying,
             read_backoffs,
-            Effort(20, 10), Effort(20, 40),
+            Effort(20, 10, 0.06), Effort(20, 40),
             metrics=("mean_backoff_per_message", "mean_backoff_given_delivered"),
         )
         for case, jitter in BACKOFF.items()
     ),
-    Study("R08 feedback", feedback, read_feedback, Effort(20, 110), Effort(27, 1010), 10),
-    Study("R12 timeouts", impatient, read_impatient, Effort(20, 50), Effort(25, 300)),
+    Study("R08 feedback", feedback, read_feedback, Effort(20, 110, 0.3), Effort(27, 1010), 10),
+    Study("R12 timeouts", impatient, read_impatient, Effort(20, 30, 0.25), Effort(30, 300)),
 ]  # fmt: skip
 
 

@@ -232,12 +232,15 @@ def _shown(scenario: System, result: Result, folder: Path, drawn: bool) -> bool:
 @contextmanager
 def _problems_reported() -> Iterator[None]:
     """Bad input ends with a line per problem and status 2, an interrupt with status 130; neither with a traceback."""
-    from models.errors import BadScenario
+    from models.errors import BadScenario, printable
 
     try:
         yield
-    except (BadScenario, BadOptionError) as bad:
+    except BadScenario as bad:
         _say(str(bad))
+        raise typer.Exit(2) from None
+    except BadOptionError as bad:
+        _say(printable(str(bad)))
         raise typer.Exit(2) from None
     except OSError as failed:  # nowhere to print to, no process to be had
         _say(f"edasim: {failed}")

@@ -21,7 +21,7 @@ from simulator.units import format_duration, format_value
 Row = dict[str, Any]
 
 SHOWN = {
-    "producers": "produced publish_latency_p99",
+    "producers": "produced",
     "topics": "",
     "consumers": "throughput processed latency_p50 latency_p99 wait_p99 lag_max lag_seconds_p99 lag_seconds_max "
     "duplicate_rate attempts_mean utilization",
@@ -31,7 +31,7 @@ SHOWN = {
 """Metrics that a person wants to see of each kind of component; of the kinds that are not here, all."""
 
 NOTABLE = {
-    "producers": "unsent phantom failed unconfirmed waiting publish_retries blocked_time",
+    "producers": "unsent phantom failed unconfirmed waiting publish_retries publish_latency_p99 blocked_time",
     "topics": "lost expired rejected",
     "consumers": "redelivered error_rate dead_letter_moves dead_lettered saved discarded expired lost unpublished "
     "out_of_order breaker_trips breaker_open_fraction rebalances",
@@ -71,7 +71,7 @@ def show(screen: Console, result: Result, verdicts: Sequence[Verdict], out: str,
 def _head(screen: Console, result: Result) -> None:
     screen.print(Text(f"{result.name}: {result.description}" if result.description else result.name, "bold"))
     warmup = f" ({format_duration(result.warmup)} of warm-up)" if result.warmup else ""
-    runs = f"{result.runs} runs" if result.runs > 1 else "1 run (no intervals)"
+    runs = f"{result.runs} runs" if result.runs > 1 else "1 run (intervals for rare events alone)"
     screen.print(f"{runs} of {format_duration(result.duration)}{warmup}, seed {result.seed}; edasim {result.version}")
 
 
@@ -124,7 +124,8 @@ def _interval(row: Row) -> str:
 
 
 def interval_text(low: float, high: float, unit: str) -> str:
-    """An interval for people; nan is a bound that the runs do not fix."""
+    """An interval for people, of what cannot be below 0; nan is a bound that the runs do not fix."""
+    low = 0.0 if low < 0 else low
     if math.isnan(low) and math.isnan(high):
         return ""
     if math.isnan(low):
@@ -159,7 +160,8 @@ def _books(screen: Console, result: Result) -> None:
         return
     sums = result.table("books").groupby(["component", "term"], sort=False, as_index=False)["value"].sum()
     screen.print()
-    screen.print(Text(f"books (distinct events, sum of {result.runs} runs)", "bold"))
+    over = f"sum of {result.runs} runs" if result.runs > 1 else "1 run"
+    screen.print(Text(f"books (distinct events, {over})", "bold"))
     for component, terms in sums.groupby("component", sort=False):
         (left, whole), *right = zip(terms["term"], terms["value"].astype(int), strict=True)
         balanced = "balanced" if sum(value for _, value in right) == whole else "NOT BALANCED"

@@ -18,6 +18,8 @@ from simulator.results import Result
 PACKAGES = ("simpy", "numpy", "scipy", "pandas", "pydantic", "joblib", "pyarrow", "matplotlib")
 """What the numbers of a run depend on, or its files."""
 
+LONGEST_NAME = 255  # bytes, of a file or folder
+
 
 def write_run(result: Result, scenario: Mapping[str, Any], out: Path, drawn: bool = True) -> None:
     """Write the tables, charts and manifest of `result` to the folder `out`, in place of an earlier output there.
@@ -78,6 +80,8 @@ def refusal(out: Path) -> str | None:
 
 
 def _refusal(out: Path) -> str | None:
+    if any(len(os.fsencode(part)) > LONGEST_NAME for part in out.parts):
+        return f"{out} cannot be a folder (a name in it is longer than {LONGEST_NAME} bytes)"
     if not out.exists():
         existing = next(parent for parent in out.absolute().parents if parent.exists())
         return None if existing.is_dir() and os.access(existing, os.W_OK) else f"{existing} is not a folder to write in"
