@@ -15,6 +15,7 @@ from models.arrivals import ClosedArrivals
 from models.books import check_group, check_producer, final_states
 from models.channel import Channel
 from models.collecting import Window, collect
+from models.footprint import check_memory
 from models.group import Group
 from models.handling import Handling
 from models.idempotency import Marks
@@ -119,6 +120,7 @@ class System(Scenario):
 
     def start(self, sim: Simulation) -> Parts:
         """Starts every part; SimPy then runs them."""
+        check_memory(self, trace=sim.trace)
         scenario = self.resolved()
         sim.horizon = self.horizon
         parts = Parts(sim, scenario)

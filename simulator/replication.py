@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import signal
+import threading
 import warnings
-from collections.abc import Callable, Generator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
@@ -142,7 +144,8 @@ def _measurements(model: Model, seed: int, numbers: range, jobs: int, trace: boo
     from joblib import Parallel, delayed
 
     parallel = Parallel(n_jobs=jobs, return_as="generator_unordered")
-    arriving = parallel(delayed(_replication)(model, seed, number, trace) for number in numbers)
+    with _deaf_to_interrupts():
+        arriving = parallel(delayed(_replication)(model, seed, number, trace) for number in numbers)
     try:
         for measurement in arriving:  # noqa: UP028  (closed below, under the filter)
             yield measurement
@@ -150,6 +153,19 @@ def _measurements(model: Model, seed: int, numbers: range, jobs: int, trace: boo
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # joblib's, of the runs that an interrupt has cut short
             arriving.close()
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes started meanwhile never hear of Ctrl-C, which a terminal sends to them too: this one ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _replication(model: Model, seed: int, number: int, trace: bool) -> tuple[int, Measurement]:

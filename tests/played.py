@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator
 from typing import Any
 
@@ -85,8 +86,7 @@ class Played:
         """How many events of a group ended in each state."""
         events = self.result.events
         assert events is not None
-        found: dict[str, int] = events.loc[events["group"] == f"consumers.{name}", "state"].value_counts().to_dict()
-        return found
+        return dict(Counter(events.loc[events["group"] == f"consumers.{name}", "state"]))
 
 
 def _together(first: Any, trail: Any) -> list[Happening]:

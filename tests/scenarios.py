@@ -225,9 +225,7 @@ QUEUE = {
 
 
 @st.composite
-def consumers(
-    draw: st.DrawFn, topics: list[str], delivery: str, letters: str, targets: list[str], known: list[str]
-) -> Tables:
+def consumers(draw: st.DrawFn, topics: list[str], delivery: str, letters: str, targets: list[str], known: list[str]) -> Tables:
     """A group on `topics`, which may dead-letter to `letters`, publish to `targets` and call the dependencies `known`."""
     optional: Tables = {
         "instances": st.integers(1, 3),
@@ -251,9 +249,7 @@ def consumers(
             {"probability": st.sampled_from([0.4, 1.0]), "count": st.integers(1, 3)},
         )
         optional["publishes"] = st.lists(publish, min_size=1, max_size=2)
-    found = draw(
-        table({"topic": st.just(topics[0] if len(topics) == 1 else topics), "service": durations(0.5)}, optional)
-    )
+    found = draw(table({"topic": st.just(topics[0] if len(topics) == 1 else topics), "service": durations(0.5)}, optional))
     if draw(st.booleans()):
         found["dead_letter"] = draw(dead_letters(letters))
         if draw(st.booleans()):
@@ -291,9 +287,7 @@ def windows() -> st.SearchStrategy[Tables]:
 def faults(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
     """A fault of any kind, on any part of `tables` that can have it."""
     groups = [f"consumers.{each}" for each in tables["consumers"]]
-    members = [
-        f"consumers.{n}[{i}]" for n, spec in tables["consumers"].items() for i in range(spec.get("instances", 1))
-    ]
+    members = [f"consumers.{n}[{i}]" for n, spec in tables["consumers"].items() for i in range(spec.get("instances", 1))]
     servers = [f"dependencies.{each}" for each in tables["dependencies"]]
     sources = [f"producers.{each}" for each in tables["producers"]]
     open_sources = [s for s in sources if tables["producers"][s[10:]]["arrivals"]["process"] != "closed"]

@@ -120,3 +120,23 @@ def test_a_group_with_a_long_name_gets_a_file_too(tmp_path: Path) -> None:
     assert len(paths) == 2
     for path in paths:
         (tmp_path / path).touch()
+
+
+def test_long_names_and_many_faults_leave_room(result: Result) -> None:
+    name, faults = "consumers." + "a" * 200, [Window(f"{'f' * 100} {n}", "x", 600.0 + n, 700.0) for n in range(9)]
+    runs = [
+        replace(run, windows=tuple(faults), series={(name, key[1]): series for key, series in run.series.items()})
+        for run in result.measurements
+    ]
+    figure = charts.group_figure(replace(result, measurements=tuple(runs)), name)
+    texts = [text.get_text() for text in (*figure.texts, *(text for ax in figure.axes for text in ax.texts))]
+    assert any("5 of 9 faults named" in text for text in texts)
+    assert all(len(line) < 160 for text in texts for line in text.splitlines())
+    assert all(len(ax.get_title(loc="left")) < 90 for ax in figure.axes)
+
+
+def test_a_chart_of_nothing_is_not_magnified(result: Result) -> None:
+    nothing = [replace(run, series={key: 0 * series for key, series in run.series.items()}) for run in result.measurements]
+    figure = charts.group_figure(replace(result, measurements=tuple(nothing)), "payment")
+    assert figure.texts[0].get_text() == "payment: no lag at any time"
+    assert {ax.get_ylim() for ax in figure.axes if ax.get_ylabel() == "lag (events)"} == {(0.0, 1.0)}

@@ -13,12 +13,8 @@ SCARCE = {"latency": {"dist": "exponential", "mean": 0.3}, "concurrency": 1, "qu
 POLICIES: dict[str, Tables] = {
     "retry": {"retry": {"max_attempts": 3, "base": 0.2, "jitter": "full", "max_elapsed": 2.0}},
     "breaker fails": {"breaker": {"size": 4, "minimum_calls": 3, "open_for": 2.0, "half_open_calls": 2}},
-    "breaker pauses": {
-        "breaker": {"size": 4, "minimum_calls": 3, "open_for": 2.0, "half_open_calls": 2, "on_open": "pause"}
-    },
-    "breaker of the group": {
-        "breaker": {"window": "time", "size": 3, "minimum_calls": 3, "open_for": 2.0, "scope": "group"}
-    },
+    "breaker pauses": {"breaker": {"size": 4, "minimum_calls": 3, "open_for": 2.0, "half_open_calls": 2, "on_open": "pause"}},
+    "breaker of the group": {"breaker": {"window": "time", "size": 3, "minimum_calls": 3, "open_for": 2.0, "scope": "group"}},
     "retry topic": {"redelivery": {"max_deliveries": 3, "base": 0.5, "jitter": "equal", "through": "retry_topic"}},
     "in its place": {"redelivery": {"max_deliveries": 3, "immediate": 1}},
     "for ever": {"redelivery": {"max_deliveries": 0, "delays": [0.5]}},
@@ -69,7 +65,8 @@ PAIRS = [
 def mixtures() -> list[tuple[str, tuple[str, ...]]]:
     """Sets of compatible policies in which every pair occurs: each begins with a pair that is still missing, and grows by
     whichever policy adds most missing pairs."""
-    found, missing = [], dict.fromkeys(PAIRS)
+    found: list[tuple[str, tuple[str, ...]]] = []
+    missing: dict[tuple[str, tuple[str, ...]], None] = dict.fromkeys(PAIRS)
     while missing:
         delivery, chosen = next(iter(missing))
         while True:

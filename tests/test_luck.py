@@ -36,9 +36,7 @@ def shop() -> Tables:
             },
             "site": {"topic": "clicks", "arrivals": {"process": "poisson", "rate": 3.0}},
         },
-        "dependencies": {
-            "gateway": {"latency": {"dist": "exponential", "mean": 0.2}, "error_rate": 0.2, "concurrency": 2}
-        },
+        "dependencies": {"gateway": {"latency": {"dist": "exponential", "mean": 0.2}, "error_rate": 0.2, "concurrency": 2}},
         "consumers": {
             "payment": {
                 "topic": "orders",
@@ -73,7 +71,8 @@ def services(run: Played, name: str = "c") -> np.ndarray:
     """Seconds from hand-over to effect, where workers are unlimited and nothing fails: each event's service."""
     journey = run.journey(name)
     events = len(journey.messages)
-    return np.array(journey.effect[:events]) - np.array(journey.started[:events])
+    seconds: np.ndarray = np.array(journey.effect[:events]) - np.array(journey.started[:events])
+    return seconds
 
 
 def durations(run: Played) -> dict[int, list[float]]:
@@ -188,9 +187,7 @@ def test_a_higher_failure_rate_adds_failures_and_takes_none_away() -> None:
 def test_a_jitter_or_a_breaker_changes_no_service() -> None:
     failing = {"transient_failure": 0.5, "concurrency": "unlimited"}
     plain = attempted({**failing, "redelivery": {"delays": [3.0]}})
-    jittered = attempted(
-        {**failing, "redelivery": {"base": 1.0, "jitter": "decorrelated"}, "dead_letter": {"topic": "d"}}
-    )
+    jittered = attempted({**failing, "redelivery": {"base": 1.0, "jitter": "decorrelated"}, "dead_letter": {"topic": "d"}})
     first = [event for event, n in enumerate(plain.journey().attempts[:40]) if n == 1]
     assert len(first) > 10
     np.testing.assert_allclose(services(plain)[first], services(jittered)[first], rtol=0, atol=1e-9)
@@ -245,9 +242,7 @@ def digest() -> str:
 
 
 def test_the_same_seed_gives_the_same_bytes_in_any_process() -> None:
-    code = (
-        f"import sys; sys.path[:0] = [{str(HERE)!r}, {str(HERE.parent)!r}]; import test_luck; print(test_luck.digest())"
-    )
+    code = f"import sys; sys.path[:0] = [{str(HERE)!r}, {str(HERE.parent)!r}]; import test_luck; print(test_luck.digest())"
     found = {digest()}
     for seed in ("0", "4242"):
         environment = {**os.environ, "PYTHONHASHSEED": seed}

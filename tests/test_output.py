@@ -11,7 +11,7 @@ import pytest
 from made_results import outage_result
 
 from experiments.lab import charts, output
-from experiments.lab.console import console, show
+from experiments.lab.console import console, interval_text, show
 from experiments.lab.slos import evaluate
 from models.slos import Slo
 from simulator.results import Measure, Result
@@ -157,6 +157,18 @@ def test_a_censored_value_violates_a_below() -> None:
     unfinished = with_values([1.0, 1.0, 1.1], censored=True)
     verdicts = evaluate([slo(below=100), slo(below=100, rule="runs")], unfinished)
     assert [each.verdict for each in verdicts] == ["violated", "violated"]
+
+
+def test_a_narrow_terminal_loses_no_column(
+    result: Result, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1")
+    show(console(), result, [], "out")
+    assert "95 % interval" in capsys.readouterr().out
+
+
+def test_no_bound_of_a_time_is_shown_below_0(result: Result) -> None:
+    assert interval_text(-3.34, 14.4, "s") == "0 s – 14.4 s"
 
 
 def test_the_console_shows_means_intervals_books_and_verdicts_in_80_columns(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from claims import Tables, check
 from hypothesis import HealthCheck, assume, given, seed, settings
@@ -9,7 +11,7 @@ from scenarios import systems
 
 from models.errors import BadScenario
 
-SEARCH = {
+SEARCH: dict[str, Any] = {
     "deadline": None,
     "database": None,
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],

@@ -99,9 +99,7 @@ def test_committing_before_loses_what_the_crash_finds_in_hand() -> None:
 )
 def test_a_transaction_publishes_once_what_others_publish_again(commit: str, crash: float, outputs: list[int]) -> None:
     reader = {"topic": "out", "session_timeout": 10.0, "heartbeat_interval": 1.0, "batch": 1}
-    run = played(
-        {"commit": commit, "publishes": [{"topic": "out"}]}, fault("crash", crash, 1.0), consumers={"reader": reader}
-    )
+    run = played({"commit": commit, "publishes": [{"topic": "out"}]}, fault("crash", crash, 1.0), consumers={"reader": reader})
     parents = run.journey("reader").messages.parent
     assert [parents[event] for _, event in run.effects("reader")] == outputs
     assert run.value("topics.out", "stored") == len(outputs)

@@ -89,9 +89,7 @@ def test_immediate_rounds_come_before_each_delayed_one() -> None:
 
 def test_each_record_has_its_own_count_of_failures() -> None:
     """Record 0 fails once and is done; the first failure of record 1 is then not its last."""
-    run = played(
-        {"redelivery": {"through": "seek", "max_deliveries": 2}}, failing(2.5, 3.5), failing(6.5, 7.5), events=2
-    )
+    run = played({"redelivery": {"through": "seek", "max_deliveries": 2}}, failing(2.5, 3.5), failing(6.5, 7.5), events=2)
     assert run.attempts() == [(1, 0), (3, 0), (5, 1), (7, 1)]
     assert run.states() == {"processed": 2}
 
@@ -163,9 +161,7 @@ def test_redrive_rate_spaces_the_redrives() -> None:
 def test_a_redrive_to_the_topic_is_seen_by_every_group(way: str, seen: list[float]) -> None:
     letters = {"topic": "d", "redrive_after": 10.0, "redrive_to": way}
     other = {"topic": "t", "service": 0.5, "session_timeout": 10.0, "heartbeat_interval": 1.0}
-    run = played(
-        {"redelivery": {"max_deliveries": 1}, "dead_letter": letters}, failing(2, 4), consumers={"other": other}
-    )
+    run = played({"redelivery": {"max_deliveries": 1}, "dead_letter": letters}, failing(2, 4), consumers={"other": other})
     assert run.effects() == [(15, 0)]
     assert times(run.effects("other")) == seen
 

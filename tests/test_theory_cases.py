@@ -6,12 +6,14 @@ import pytest
 import test_theory
 import test_theory_delivery
 import test_theory_failures
+import test_theory_outages
 import test_theory_retries
 from theory import CASES, Study, exact_values
 
 STUDIES: list[Study] = [
     *test_theory.STUDIES,
     *test_theory_failures.STUDIES,
+    *test_theory_outages.STUDIES,
     *test_theory_retries.STUDIES,
     *test_theory_delivery.STUDIES,
 ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from zlib import crc32
 import numpy as np
 from joblib import Parallel, delayed
 from scipy import stats
+from simpy import Event
 
 from models import System
 from models.system import Parts
@@ -101,12 +102,17 @@ class Study:
         return float(case.get("metric_tol", {}).get(metric, case["rel_tol"]))
 
 
+def form(name: str, tables: Tables, values: Mapping[str, float], read: Any, effort: Effort, **others: Any) -> Study:
+    """A study of a model that is written down as it is, with its values."""
+    return Study(name, lambda _: tables, read, effort, values=values, given={"form": name}, **others)
+
+
 class Run:
     """One replication: its metrics, its events and, where they must be looked at, the parts that ran."""
 
     def __init__(self, inputs: Inputs, measurement: Measurement, parts: Parts) -> None:
         self.inputs = inputs
-        self.since, self.until = parts.scenario.run.warmup, parts.scenario.run.duration
+        self.since, self.until = float(parts.scenario.run.warmup), parts.scenario.run.duration
         self.seconds = self.until - self.since
         self.measurement = measurement
         self.parts = parts
@@ -123,7 +129,8 @@ class Run:
         """A column of the trace, for all events of a group."""
         assert self.measurement.events is not None
         events = self.measurement.events
-        return np.asarray(events[column])[np.asarray(events["group"]) == f"consumers.{group}"]
+        values: np.ndarray = np.asarray(events[column])[np.asarray(events["group"]) == f"consumers.{group}"]
+        return values
 
     def column(self, name: str, group: str = "c") -> np.ndarray:
         """A column of the trace, for the group's events produced in the measured time."""
@@ -132,7 +139,7 @@ class Run:
 
     def times(self, since: str, until: str, group: str = "c") -> np.ndarray:
         """Seconds from one column to another, for the group's events produced in the measured time."""
-        return self.column(until, group) - self.column(since, group)
+        return np.asarray(self.column(until, group) - self.column(since, group))
 
     def occupancy(self, since: str, until: str, group: str = "c") -> np.ndarray:
         """Shares of the measured time in which 0, 1, 2, ... events are between two columns."""
@@ -222,7 +229,7 @@ def _read(study: Study, effort: Effort, runs: int, seed: int, full: bool) -> lis
     exact value is compared, on the scale of that value."""
     wanted = {*study.exact, *study.spreads.values(), *study.controls.values()}
     length = {"duration": effort.duration, "warmup": study.warmup, "drain": study.drain}
-    found = []
+    found: list[Mapping[str, Any]] = []
     for run in simulate(study.tables(study.inputs), length, study.inputs, runs, seed):
         read = study.read(run)
         values = {metric: value for metric, value in read.items() if metric in wanted}
@@ -240,7 +247,7 @@ def simulate(tables: Tables, run: Tables, inputs: Inputs, runs: int = 1, seed: i
     """Replications of a scenario: `tables` with the table `run`."""
     kept: list[Parts] = []
 
-    def keep(sim: Simulation, parts: Parts) -> Iterator[Any]:
+    def keep(sim: Simulation, parts: Parts) -> Generator[Event, Any, None]:
         kept.append(parts)
         yield sim.timeout(0.0)
 
@@ -263,13 +270,13 @@ def _sample(metric: str, samples: Sequence[Mapping[str, Any]], study: Study) -> 
         control = study.controls[metric]
         excess = np.array([sample[control] for sample in samples]) - study.known[control](study.inputs)
         sample = sample - np.polyfit(excess, sample, 1)[0] * excess
-    return sample[~np.isnan(sample)]
+    return np.extract(~np.isnan(sample), sample)
 
 
 def deviations(sample: np.ndarray) -> np.ndarray:
     """Numbers whose mean is the standard deviation of a sample, and whose own spread tells its error (delta method)."""
     spread = sample.std(ddof=1)
-    return spread + ((sample - sample.mean()) ** 2 - spread**2) / (2 * spread)
+    return np.asarray(spread + ((sample - sample.mean()) ** 2 - spread**2) / (2 * spread))
 
 
 def interval(sample: np.ndarray) -> tuple[float, float]:

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from experiments.lab import findings
 from experiments.lab.fault_marks import fault_strip, shade
-from experiments.lab.findings import runs_of
+from experiments.lab.findings import runs_of, shortened
 from experiments.lab.style import (
     BLACK,
     BLUE,
@@ -123,7 +123,8 @@ def group_figure(result: Result, group: str) -> Figure:
     charts = [throughput, lag, age, attempts]
     if runs_of(result, component, "breaker_open") is not None:
         charts.append(breaker)
-    faults = fault_times(result)[:STRIP_ROWS]
+    known = fault_times(result)
+    faults = known[:STRIP_ROWS]
     finding = wrapped(f"{_short(component)}: {findings.lag_finding(result, component)}", HEAD_WIDTH)
     with styled():
         heights = [1.4 if chart is lag else 0.9 for chart in charts]
@@ -137,7 +138,7 @@ def group_figure(result: Result, group: str) -> Figure:
         figure.align_ylabels(panels)
         fault_strip(result, faults, strip)
         _head(figure, finding)
-        _small_print(figure, result)
+        _small_print(figure, result, f"{len(faults)} of {len(known)} faults named" if len(known) > len(faults) else "")
     return figure
 
 
@@ -209,7 +210,7 @@ def _component(result: Result, group: str) -> str:
 
 
 def _short(component: str) -> str:
-    return component.removeprefix("consumers.")
+    return shortened(component.removeprefix("consumers."))
 
 
 def _title(ax: Axes, component: str, finding: str) -> None:

@@ -164,6 +164,7 @@ def _replicated(name: str, scenario: System, jobs: int, trace: bool) -> tuple[Re
     from simulator.replication import Interrupted, replicate
 
     processes = _processes(jobs, scenario.run.runs)
+    _check_memory(scenario, jobs, trace)
     try:
         with _progress() as progress:
             return replicate(scenario, jobs=processes, trace=trace, progress=progress), False
@@ -186,6 +187,18 @@ def _processes(jobs: int, runs: int | str) -> int:
         raise BadOptionError(f"--jobs {jobs}: must be a number of processes, or -1 for one per core")
     useful: int = cpu_count()
     return min(useful if jobs == -1 else jobs, useful, runs if isinstance(runs, int) else useful)
+
+
+def _check_memory(scenario: System, jobs: int, trace: bool) -> None:
+    """Refuses what does not fit, the replications that run at the same time taken together."""
+    import os
+
+    from models.footprint import check_memory
+
+    cores = os.cpu_count() or 1
+    workers = jobs if jobs > 0 else max(1, cores + 1 + jobs)
+    runs = scenario.run.runs if isinstance(scenario.run.runs, int) else workers
+    check_memory(scenario, min(workers, runs), trace)
 
 
 @contextmanager

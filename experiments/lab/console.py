@@ -40,6 +40,9 @@ NOTABLE = {
 }
 """Metrics that are shown only where they are not 0."""
 
+NARROWEST = 80
+"""Characters of a line that a table takes for granted."""
+
 COLOURS = {"met": "green", "violated": "bold red", "undecided": "yellow"}
 
 
@@ -53,7 +56,9 @@ class QuietConsole(Console):
 
 def console(stderr: bool = False) -> Console:
     """A console that takes names as they are: no markup, no emoji, no colours by guess."""
-    return QuietConsole(stderr=stderr, markup=False, emoji=False, highlight=False)
+    screen = QuietConsole(stderr=stderr, markup=False, emoji=False, highlight=False)
+    screen.width = max(screen.width, NARROWEST)  # better a line that is broken than a column that is left out
+    return screen
 
 
 def show(screen: Console, result: Result, verdicts: Sequence[Verdict], out: str, drawn: bool = True) -> None:

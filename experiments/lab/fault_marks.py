@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
+from experiments.lab.findings import shortened
 from experiments.lab.style import FAULT, time_scale
 from experiments.lab.windows import FaultTimes, fault_times, grid
 from simulator.results import Result
@@ -30,11 +31,11 @@ def fault_strip(result: Result, faults: Sequence[FaultTimes], ax: Axes) -> None:
     ax.set_axis_off()
     ax.set_ylim(max(len(faults), 1), 0)
     for row, fault in enumerate(faults):
-        label = fault.name
+        label = shortened(fault.name, 60)
         if fault.random:
             edges, most = np.append(times, 2 * times[-1] - times[-2]) / unit, float(fault.share.max())
             ax.pcolormesh(edges, [row + 0.1, row + 0.9], fault.share[None, :], cmap="Greys", vmin=0, vmax=2 * most)
-            label = f"{fault.name} (random, darkest: in {most:.0%} of the runs)"
+            label = f"{label} (random, darkest: in {most:.0%} of the runs)"
         for start, end in fault.common:
             ax.barh(row + 0.5, (end - start) / unit, left=start / unit, height=0.8, color=FAULT)
         at, side = _label_place(fault, float(times[-1]))

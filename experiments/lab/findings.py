@@ -26,6 +26,11 @@ def runs_of(result: Result, component: str, metric: str) -> Array | None:
     return np.nan_to_num(np.asarray(present, dtype=float)) if present else None
 
 
+def shortened(name: str, longest: int = 32) -> str:
+    """A name that leaves room for what is said of it."""
+    return name if len(name) <= longest else name[: longest - 1] + "…"
+
+
 @dataclass(frozen=True)
 class Disturbance:
     """A fault window that every run shares: name, start and end in seconds."""
@@ -37,7 +42,7 @@ class Disturbance:
 
 def disturbances(result: Result) -> list[Disturbance]:
     """The fault windows that are the same in every run and end after the warm-up, by start."""
-    found = [Disturbance(fault.name, *span) for fault in fault_times(result) for span in fault.common]
+    found = [Disturbance(shortened(fault.name), *span) for fault in fault_times(result) for span in fault.common]
     return sorted((each for each in found if each.end > result.warmup), key=lambda each: each.start)
 
 
@@ -105,6 +110,8 @@ def _calm(story: LagStory, shared: list[Disturbance]) -> str:
     quarters = np.array_split(story.median[story.measured], 4)
     if story.raised(story.highest) and quarters[3].mean() > 2 * quarters[1].mean() > 0:
         return f"lag grows to {format_number(float(story.median[-1]))} events by the end"
+    if not story.highest:
+        return "no lag at any time"
     untouched = f"; the {shared[0].name} does not reach it" if shared else ""
     return f"lag stays below {np.floor(story.highest) + 1:,.0f} events{untouched}"
 
@@ -172,11 +179,11 @@ def overview_finding(result: Result, components: Sequence[str]) -> str:
     """Which group has the highest lag, and which ones no shared fault reaches."""
     stories = {component.removeprefix("consumers."): LagStory(result, component) for component in components}
     worst = max(stories, key=lambda name: stories[name].peak)
-    text = f"lag is highest in {worst}: {format_number(stories[worst].peak)} events"
+    text = f"lag is highest in {shortened(worst)}: {format_number(stories[worst].peak)} events"
     cause = stories[worst].fault
     if cause is None:
         return text
-    calm = [name for name, story in stories.items() if story.fault is None]
+    calm = [shortened(name) for name, story in stories.items() if story.fault is None]
     if len(stories) == 1:
         return text
     return f"{text}; the {cause.name} " + (f"does not reach {', '.join(calm)}" if calm else "reaches every group")

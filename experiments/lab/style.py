@@ -84,7 +84,7 @@ def median_and_band(ax: Axes, x: npt.NDArray[np.float64], runs: npt.NDArray[np.f
 
 def plain_numbers(ax: Axes) -> None:
     """The y axis from 0, few ticks, thousands separated, room for a bare zero line."""
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, None if ax.dataLim.y1 > 0 else 1)
     ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if abs(value) >= 10 else f"{value:g}"))
 
@@ -92,7 +92,7 @@ def plain_numbers(ax: Axes) -> None:
 def time_axis(ax: Axes, scale: Scale, end: float) -> None:
     """The x axis from 0 to `end` seconds in units of `scale`."""
     ax.set_xlim(0, end / scale.seconds)
-    ax.xaxis.set_major_locator(MaxNLocator(9, steps=[1, 2, 3, 5, 6, 10]))
+    ax.xaxis.set_major_locator(MaxNLocator(9, steps=[1, 2, 3, 6, 10] if scale.name == "h" else [1, 2, 5, 10]))
     ax.set_xlabel(f"simulated time ({scale.name})")
 
 
