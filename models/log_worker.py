@@ -60,7 +60,7 @@ class LogWorker(Worker):
         """The story begins, in the form that the group's rules need."""
         if self.rules.simple:
             story = self.run_simply()
-            self.resume: list[Callable[[Any], object]] = [story.send]
+            self.resume: list[Callable[[Any], None]] = [story.send]
             self.sim.call_at(self.sim.now, DELIVERY, lambda: next(story), self.life.place)
         else:
             super().begin()
@@ -203,7 +203,7 @@ class LogWorker(Worker):
                     seconds *= instance.slow
                     mark = life.mark
                     alarm.callbacks = resume
-                    heappush(queue, (began + seconds, order, next(eid), alarm))
+                    heappush(queue, (began + seconds, order, next(eid), alarm))  # type: ignore[misc]
                     yield
                     if life.mark != mark:
                         yield from self._come_back(began, seconds)

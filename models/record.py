@@ -109,7 +109,10 @@ class FaultRecord:
 
 @dataclass(kw_only=True)
 class SystemRecord:
-    """A whole run. `again`: by topic, the events of which a further copy was appended, once for each. Seconds: measured from `warmup` to `duration`, it went on until `end`, later where it drained."""
+    """A whole run: measured from `warmup` to `duration` (s); it went on until `end`, later where it was drained.
+
+    `again`: by topic, the events of which a further copy was appended, once for each.
+    """
 
     duration: float
     warmup: float

@@ -43,9 +43,8 @@ class Rules:
         redrives = spec.dead_letter is not None and spec.dead_letter.redrive_after is not None
         self.uses_retry_topic = self.through == "retry_topic" or redrives
         self.plain = not (spec.retry or spec.breaker or spec.idempotency or spec.publishes)
-        self.simple = self.plain and not (
-            spec.dependencies or spec.timeout is not None or may_be_poison or self.batched or self.defer_publishes or spec.poll_interval or self.commit == "record"
-        )
+        has_more = spec.dependencies or spec.timeout is not None or may_be_poison or spec.poll_interval
+        self.simple = self.plain and not (has_more or self.batched or self.defer_publishes or self.commit == "record")
         self.busy = self.held = 0.0
         self.polls = self.polled = 0
         self.empty_polls = Trail(time="d")
