@@ -10,7 +10,8 @@ from typing import Annotated, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
-from simulator.distributions import Dist, read_column
+from simulator.columns import read_column
+from simulator.distributions import Dist
 from simulator.spec import Spec
 from simulator.units import Duration, Fraction, PositiveDuration, parse_duration
 

@@ -11,7 +11,8 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_
 
 from models.later import later
 from models.scalars import UNLIMITED, Count, Flag, Rate, Text, Whole
-from simulator.distributions import Dist, read_column
+from simulator.columns import read_column
+from simulator.distributions import Dist
 from simulator.spec import Spec
 from simulator.units import Duration, Fraction, PositiveDuration
 

@@ -17,6 +17,7 @@ from models.queue import Queue
 from models.queue_worker import QueueWorker
 from models.rules import Rules
 from models.settlement import Settlement
+from models.simple_log_worker import SimpleLogWorker
 from models.worker import Worker
 from simulator.recorder import Trail
 from simulator.simulation import TIMER, WAIT_END, Simulation
@@ -97,7 +98,8 @@ class Group:
     def _new_worker(self, life: Life) -> Worker:
         if self.queues:
             return QueueWorker(life, self.rules, self.settlement, self.handlings, self.queues, self._stopped)
-        return LogWorker(life, self.rules, self.settlement, self.handlings, self.retry_partitions, self._stopped)
+        kind = SimpleLogWorker if self.rules.simple else LogWorker
+        return kind(life, self.rules, self.settlement, self.handlings, self.retry_partitions, self._stopped)
 
     def _watch_polls(self, life: Life, when: float) -> None:
         """One timer per life, on the worker that has not polled for longest."""

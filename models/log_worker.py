@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from heapq import heappush
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from models.handling import Handling
 from models.instance import Life
 from models.journey import CONSUMER
 from models.log import Cursor, Partition, Seek
-from models.outcome import OK, RETURNED, SUPPRESSED, TRANSIENT
+from models.outcome import OK, RETURNED, SUPPRESSED
 from models.rules import Rules
 from models.settlement import Again, Settlement
-from models.worker import Wait, Worker, either
+from models.worker import Wait, Worker
 from simulator.recorder import NAN
-from simulator.simulation import DELIVERY
 
 
 class Run:
@@ -56,15 +53,6 @@ class LogWorker(Worker):
         self.unpublished: list[tuple[Handling, int]] = []
         super().__init__(life, rules, on_stopped)
 
-    def begin(self) -> None:
-        """The story begins, in the form that the group's rules need."""
-        if self.rules.simple:
-            story = self.run_simply()
-            self.resume: list[Callable[[Any], None]] = [story.send]
-            self.sim.call_at(self.sim.now, DELIVERY, lambda: next(story), self.life.place)
-        else:
-            super().begin()
-
     def run(self) -> Wait:
         """Poll, handle, commit; sleep when there is nothing."""
         life, rules = self.life, self.rules
@@ -72,7 +60,7 @@ class LogWorker(Worker):
         while not life.stopping:
             if pauses:
                 yield from self.wait_for_intake()
-            if not self._poll():
+            if not self.poll():
                 yield from self._idle()
                 continue
             if rules.batched:
@@ -81,9 +69,9 @@ class LogWorker(Worker):
                 yield from self._handle_run(run)
                 if life.stopping and rules.commit != "before":
                     break
-            self._finish_batch()
+            self.finish_batch()
 
-    def _poll(self) -> bool:
+    def poll(self) -> bool:
         """Takes up to `batch` records, of this worker's share of the partitions. Commits what is due first."""
         life, rules = self.life, self.rules
         ready = life.ready
@@ -153,7 +141,7 @@ class LogWorker(Worker):
                 started[event] = self.sim._now
             self.served = rules.batched
             outcome = yield from self.handle(handling, event)
-            if outcome > SUPPRESSED and (outcome == RETURNED or self._must_wait(run, handling, event, outcome)):
+            if outcome > SUPPRESSED and (outcome == RETURNED or self.must_wait(run, handling, event, outcome)):
                 return
             if rules.defer_publishes and outcome == OK and handling.publications:
                 self.unpublished.append((handling, event))
@@ -163,98 +151,11 @@ class LogWorker(Worker):
             if life.stopping and rules.commit != "before":
                 return
 
-    def run_simply(self) -> Generator[None, object, None]:
-        """`run` where there is nothing but service and failure, told in one piece because it is told a million times.
-
-        It is not a SimPy process: each event that it waits for sends it on directly, at a third of the cost. A test holds
-        that it gives what `run` gives.
-        """
-        life, rules, sim, instance = self.life, self.rules, self.sim, self.instance
-        alarm, bell, resume = self.alarm, self.bell, self.resume
-        queue, eid, order, may_fail = sim._queue, sim._eid, alarm.order, rules.may_fail
-        while not life.stopping:
-            mark = life.mark
-            if not self._poll():
-                life.idle.append(self)
-                bell.callbacks = resume
-                yield
-                if life.mark != mark:
-                    yield from self._come_back(0.0, 0.0)
-                continue
-            self.busy_since = sim._now
-            for run in self.runs:
-                cursor = run.cursor
-                records, handling = cursor.records, self.handlings[cursor.topic]
-                journey, service, services = handling.journey, *handling.service
-                failure, failures = handling.failure
-                started, attempts, effect = journey.started, journey.attempts, journey.effect
-                for offset in range(run.offset, run.end):
-                    event = records[offset]
-                    began = sim._now
-                    if started[event] != started[event]:
-                        started[event] = began
-                    n = attempts[event] = attempts[event] + 1
-                    if n > 1:
-                        journey.retries.add(event, began)
-                    try:
-                        seconds = services[event] if services is not None and n == 1 else service(event, n)
-                    except IndexError:
-                        seconds = service(event, n)
-                    seconds *= instance.slow
-                    mark = life.mark
-                    alarm.callbacks = resume
-                    heappush(queue, (began + seconds, order, next(eid), alarm))  # type: ignore[misc]
-                    yield
-                    if life.mark != mark:
-                        yield from self._come_back(began, seconds)
-                    failed = False
-                    if may_fail:
-                        try:
-                            luck = failures[event] if failures is not None and n == 1 else failure(event, n)
-                        except IndexError:
-                            luck = failure(event, n)
-                        rate = rules.failure_rate
-                        failed = luck < (either(rate, instance.failure_rate) if instance.failure_rate else rate)
-                    if failed:
-                        journey.failures.add(event, sim._now)
-                        if self._must_wait(run, handling, event, TRANSIENT):
-                            break
-                    elif effect[event] != effect[event] and not journey.on_settled:
-                        effect[event] = sim._now
-                    else:
-                        journey.effect_applied(event, sim._now)
-                    run.offset = offset + 1
-                    if life.stopping and rules.commit != "before":
-                        break
-                if life.stopping and rules.commit != "before":
-                    break
-            rules.busy += sim._now - self.busy_since
-            self.busy_since = NAN
-            self._finish_batch()
-        yield
-
-    def _come_back(self, began: float, work: float) -> Generator[None, object, None]:
-        """`_disturbed` for `run_simply`: gone for ever, or later by as long as the life was frozen."""
-        life, sim = self.life, self.sim
-        while True:
-            if not life.alive:
-                yield
-            if life.frozen:
-                assert life.thawed.callbacks is not None
-                life.thawed.callbacks.append(self.resume[0])
-                yield
-                continue
-            due = began + work + life.overlap(began, sim._now) if work else 0.0
-            if due <= sim._now:
-                return
-            self.alarm.at(due).callbacks = self.resume
-            yield
-
     def still_wanted(self) -> bool:
         """Whether the partition of the record in hand has not been given to another while it waited."""
         return self.in_hand is None or self.in_hand.is_ours()
 
-    def _must_wait(self, run: Run, handling: Handling, event: int, outcome: int) -> bool:
+    def must_wait(self, run: Run, handling: Handling, event: int, outcome: int) -> bool:
         """A delivery failed. Whether the record must be tried again in its place; else it is finished here."""
         cursor, rules, desk = run.cursor, self.rules, self.settlement
         partition, seeks = cursor.partition, rules.through == "seek"
@@ -291,7 +192,7 @@ class LogWorker(Worker):
             delays.add(event, now, now + seconds)
             cursor.wait_until(now + seconds)
 
-    def _finish_batch(self) -> None:
+    def finish_batch(self) -> None:
         """Commits, publishes what waited for the commit, and gives the partitions back to the line."""
         life, now, runs = self.life, self.sim._now, self.runs
         if self.rules.commits_batches:

@@ -11,6 +11,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from scipy import integrate, special, stats
 
+from simulator.columns import read_column
 from simulator.distributions import (
     KINDS,
     Constant,
@@ -22,7 +23,6 @@ from simulator.distributions import (
     Lognormal,
     Pareto,
     Weibull,
-    read_column,
 )
 from simulator.spec import Spec
 from simulator.streams import Stream
