@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
+from models.scalars import LARGEST
 from simulator.columns import read_column
 from simulator.distributions import Dist
 from simulator.spec import Spec
@@ -30,8 +31,8 @@ class ArrivalSpec(Spec):
 
     start: Duration = 0.0
     stop: Duration | None = None
-    limit: int | None = Field(default=None, strict=True, ge=1)
-    size: int = Field(default=1, strict=True, ge=1)
+    limit: int | None = Field(default=None, strict=True, ge=1, le=LARGEST)
+    size: int = Field(default=1, strict=True, ge=1, le=LARGEST)
 
     @model_validator(mode="after")
     def _stops_after_its_start(self) -> Self:
@@ -218,7 +219,7 @@ class ClosedArrivals(ArrivalSpec):
     """A fixed number of clients: each thinks, sends an event, and goes on when that event is settled everywhere."""
 
     process: Literal["closed"] = "closed"
-    clients: int = Field(strict=True, ge=1)
+    clients: int = Field(strict=True, ge=1, le=LARGEST)
     think: Dist
 
 

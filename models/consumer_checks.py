@@ -137,7 +137,7 @@ def _of_pace(path: tuple[str, str], consumer: Consumer, whole: Outline) -> Itera
     redelivery, retry, breaker = consumer.redelivery, consumer.retry, consumer.breaker
     least = shortest_step(whole)
     assert redelivery is not None
-    for field in ("poll_interval", "consumer_timeout"):
+    for field in ("poll_interval", "max_poll_interval", "consumer_timeout"):
         value = getattr(consumer, field)
         if value and value < least:
             yield Problem(joined((*path, field)), f"found {value:g} s", f"must be at least {least:g} s in this run")

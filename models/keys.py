@@ -11,12 +11,14 @@ from pydantic import Field
 from simulator.spec import Spec
 from simulator.streams import mix, mix_block
 
+MOST_KEYS = 2**31 - 1  # key numbers are kept as 32-bit integers
+
 
 class UniformKeys(Spec):
     """Keys 0 .. count - 1, all equally likely."""
 
     dist: Literal["uniform"] = "uniform"
-    count: int = Field(strict=True, ge=1)
+    count: int = Field(strict=True, ge=1, le=MOST_KEYS)
 
     def number(self, u: float) -> int:
         """Key number at the uniform number `u` in [0, 1)."""
@@ -31,7 +33,7 @@ class ZipfKeys(Spec):
     """Keys 0 .. count - 1, key k with a probability in proportion to 1 / (k + 1)^exponent: key 0 is the hottest."""
 
     dist: Literal["zipf"] = "zipf"
-    count: int = Field(strict=True, ge=1)
+    count: int = Field(strict=True, ge=1, le=MOST_KEYS)
     exponent: float = Field(strict=True, ge=0)
 
     def table(self) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import threading
 import warnings
@@ -137,6 +138,10 @@ def settled_warmup(model: Model, seed: int, jobs: int = 1) -> float:
 
 def _measurements(model: Model, seed: int, numbers: range, jobs: int, trace: bool) -> Numbered:
     """The replications `numbers` with their number, in the order in which they finish. Closing it ends the workers."""
+    if jobs != 1:
+        from joblib import effective_n_jobs
+
+        jobs = min(effective_n_jobs(jobs), len(numbers), os.cpu_count() or 1)
     if jobs == 1:
         for number in numbers:
             yield _replication(model, seed, number, trace)

@@ -21,6 +21,14 @@ def priority(kind: int, place: int = 0) -> int:
     return kind * PLACES + place
 
 
+STANDSTILL = 1_000_000
+"""Happenings at one instant after which no run is believed to come to an end."""
+
+
+class StandstillError(ValueError):
+    """A model in which things happen for ever at one instant."""
+
+
 class Simulation(simpy.Environment):
     """One replication: simulated seconds from 0, and every random number a function of seed and replication."""
 
@@ -43,12 +51,19 @@ class Simulation(simpy.Environment):
         queue = self._queue
         try:
             while queue and queue[0][0] < until:
-                self._now, _, _, event = heappop(queue)
-                callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
-                for callback in callbacks:
-                    callback(event)
-                if not event._ok and not hasattr(event, "_defused"):
-                    raise event._value
+                before = self._now
+                for _ in range(STANDSTILL):
+                    if not queue or queue[0][0] >= until:
+                        break
+                    self._now, _, _, event = heappop(queue)
+                    callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
+                    for callback in callbacks:
+                        callback(event)
+                    if not event._ok and not hasattr(event, "_defused"):
+                        raise event._value
+                else:
+                    if self._now == before:
+                        raise StandstillError(f"the clock stands still at {before:g} s: something goes round in no time")
             self._now = until
         except StopSimulation:
             return

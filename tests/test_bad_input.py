@@ -235,6 +235,7 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
         ["tried for ever", "fewer max_attempts"],
     ),
     ("consumers/log/poll_interval", "1ns", "consumers.log.poll_interval", ["1e-09 s", "at least 6e-07 s in this run"]),
+    ("consumers/log/max_poll_interval", "1ns", "consumers.log.max_poll_interval", ["1e-09 s", "at least 6e-07 s"]),
     ("consumers/queue/consumer_timeout", "1ns", "consumers.queue.consumer_timeout", ["1e-09 s", "at least 6e-07 s"]),
     # what is not built
     ("broker/profile", "sqs", "broker.profile", ['"sqs" is not supported yet', '"rabbitmq"']),

@@ -139,7 +139,7 @@ STUDIES = [
         "U01 down time in a finite run",
         lambda i: components(exponential(i["mtbf"]), exponential(i["mttr"])),
         read_components,
-        Effort(20, 3600, 0.12), Effort(150, 3600),
+        Effort(20, 3600, 0.12), Effort(270, 3600),
         drain=False,
         metrics=(
             "mean_downtime_in_T", "sd_downtime_in_T", "p_up_at_T", "mean_failures_in_T",

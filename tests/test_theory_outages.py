@@ -98,14 +98,14 @@ STUDIES = [
         "O01 outage of fixed length",
         lambda i: calling(poisson(i["lam"], stop=i["D"]), i, {"at": 0, "for": i["D"]}),
         read_outage,
-        Effort(20, 60, 0.06), Effort(60, 60),
+        Effort(20, 60, 0.06), Effort(70, 60),
         drain=False,
     ),
     Study(
         "O03 outages of exponential length",
         lambda i: calling(poisson(0.2), i, {"every": 250, "for": exponential(i["mttr"])}),
         read_outages,
-        Effort(20, 16_000, 0.26), Effort(26, 250_000),
+        Effort(20, 16_000, 0.26), Effort(28, 250_000),
     ),
     Study(
         "O04 backlog, constant rates",

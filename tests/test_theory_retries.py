@@ -116,7 +116,7 @@ def read_impatient(run: Run) -> Values:
 BACKOFF = {"R03": "without jitter", "R04": "with full jitter", "R05": "with equal jitter"}
 SPREAD = ("horizon_sd", *(f"delay{n}_var" for n in range(1, 8)))
 STUDIES = [
-    Study("R01 redelivery", attempts, read_attempts, Effort(20, 6, 0.61), Effort(45, 60)),
+    Study("R01 redelivery", attempts, read_attempts, Effort(20, 6, 0.61), Effort(55, 60)),
     Study("R01 retry", tries, read_attempts, Effort(20, 6, 0.76)),
     *(
         Study(
@@ -141,7 +141,7 @@ STUDIES = [
         )
         for case, jitter in BACKOFF.items()
     ),
-    Study("R08 feedback", feedback, read_feedback, Effort(20, 110, 0.3), Effort(27, 1010), 10),
+    Study("R08 feedback", feedback, read_feedback, Effort(20, 110, 0.3), Effort(32, 1010), 10),
     Study("R12 timeouts", impatient, read_impatient, Effort(20, 30, 0.25), Effort(30, 300)),
 ]  # fmt: skip
 

@@ -59,7 +59,8 @@ class Study:
     `tables`: the scenario without `run`, from the inputs; `read`: the metrics of one run, a sample for a quantile.
     The exact values are those of the case whose identifier begins `name`, as far as `metrics` names them (all by
     default), or are given with the inputs. `spreads`: which metrics are standard deviations over runs, and of what.
-    `controls`: which metrics vary with something whose mean is `known`, so that the excess of that can be taken off.
+    `controls`: which metrics vary with another, whose mean is `known` or a metric's, so that the excess of that can be
+    taken off.
     `rounding`: the relative error that is none, where no chance plays a part.
     """
 
@@ -268,7 +269,8 @@ def _sample(metric: str, samples: Sequence[Mapping[str, Any]], study: Study) -> 
     sample = np.array([sample[metric] for sample in samples])
     if metric in study.controls:
         control = study.controls[metric]
-        excess = np.array([sample[control] for sample in samples]) - study.known[control](study.inputs)
+        mean = study.known[control](study.inputs) if control in study.known else study.exact[control]
+        excess = np.array([sample[control] for sample in samples]) - mean
         sample = sample - np.polyfit(excess, sample, 1)[0] * excess
     return np.extract(~np.isnan(sample), sample)
 

@@ -162,6 +162,7 @@ def _folder(name: str, out: Path | None) -> Path:
 def _replicated(name: str, scenario: System, jobs: int, trace: bool) -> tuple[Result, bool]:
     """The result, and whether it is only part of what was asked for because the user stopped it."""
     from simulator.replication import Interrupted, replicate
+    from simulator.simulation import StandstillError
 
     processes = _processes(jobs, scenario.run.runs)
     _check_memory(scenario, jobs, trace)
@@ -173,6 +174,8 @@ def _replicated(name: str, scenario: System, jobs: int, trace: bool) -> tuple[Re
             _say("No run was finished, so nothing was written")
             raise
         return stop.result, True
+    except StandstillError as endless:
+        raise BadOptionError(str(endless)) from endless
     except ValueError as refused:
         if "auto" not in (scenario.run.runs, scenario.run.warmup):
             raise
