@@ -224,12 +224,6 @@ class ClosedArrivals(ArrivalSpec):
 
 
 OpenArrivals = (
-    PoissonArrivals
-    | ConstantArrivals
-    | RenewalArrivals
-    | BurstArrivals
-    | ProfileArrivals
-    | SineArrivals
-    | TraceArrivals
+    PoissonArrivals | ConstantArrivals | RenewalArrivals | BurstArrivals | ProfileArrivals | SineArrivals | TraceArrivals
 )
 Arrivals = Annotated[OpenArrivals | ClosedArrivals, Field(discriminator="process")]

@@ -39,9 +39,7 @@ def final_states(group: Group, servers: Iterable[Server]) -> tuple[list[np.ndarr
         state = np.full(events, UNKNOWN, dtype=np.int8)
         state[journey.losses["event"]] = LOST
         state[journey.discards["event"]] = DISCARDED
-        state[_numbers(event for event, copies in group.settlement.resting[journey].items() if copies > 0)] = (
-            DEAD_LETTERED
-        )
+        state[_numbers(event for event, copies in group.settlement.resting[journey].items() if copies > 0)] = DEAD_LETTERED
         state[_numbers(event for work, event in running if work is handling)] = IN_FLIGHT
         state[_numbers(_in_hand(group, topic))] = IN_FLIGHT
         state[_numbers(_deliverable(group, topic, journey))] = BACKLOG
@@ -135,8 +133,6 @@ def _stored(channel: Channel) -> int:
 def check_producer(name: str, produced: int, stored: int) -> list[tuple[str, int]]:
     """The equation of a producer. The broker answers at once and never fails, so that what is stored is acknowledged."""
     if produced != stored:
-        raise AccountingError(
-            f"{name}: produced {produced} events, {stored} are stored. This is a bug of the simulator."
-        )
+        raise AccountingError(f"{name}: produced {produced} events, {stored} are stored. This is a bug of the simulator.")
     others = ("unsent", "phantom", "failed", "unconfirmed", "waiting")
     return [("produced", produced), ("published", stored), *((term, 0) for term in others)]

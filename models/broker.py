@@ -27,9 +27,7 @@ class Broker(Spec):
     Latencies are one way.
     """
 
-    profile: ProfileName = Field(
-        "kafka", json_schema_extra=later("kafka", "kafka-3", "kafka-4", "rabbitmq", "rabbitmq-4")
-    )
+    profile: ProfileName = Field("kafka", json_schema_extra=later("kafka", "kafka-3", "kafka-4", "rabbitmq", "rabbitmq-4"))
     delivery: Delivery | None = Field(None, json_schema_extra=later("log", "queue"))
     nodes: Count = 1
     replication_factor: Count = 1

@@ -17,9 +17,7 @@ class Channel:
     `ahead`: its producer writes arrivals before they are due.
     """
 
-    def __init__(
-        self, sim: Simulation, name: str, delivery: str, partitions: int, messages: Messages, ahead: bool
-    ) -> None:
+    def __init__(self, sim: Simulation, name: str, delivery: str, partitions: int, messages: Messages, ahead: bool) -> None:
         self.name = name
         self.delivery = delivery
         self.messages = messages

@@ -51,8 +51,7 @@ class Window:
     def _note(self) -> None:
         now = self.sim.now
         edge = {
-            name: np.array([*group.work_so_far(), group.rules.polls, group.rules.polled])
-            for name, group in self.groups.items()
+            name: np.array([*group.work_so_far(), group.rules.polls, group.rules.polled]) for name, group in self.groups.items()
         }
         edge |= {name: np.array([server.busy_until(now)]) for name, server in self.servers.items()}
         self.edges.append(edge)
@@ -110,9 +109,7 @@ def _producer(producer: Producing, run: Run) -> ProducerRecord:
         produced = produced[(view(messages.root) == producer.root) & (view(messages.source) < 0)]
     assert not isinstance(run.warmup, str)
     measured = int(np.count_nonzero((produced >= run.warmup) & (produced <= run.duration)))
-    return ProducerRecord(
-        name=producer.name, topic=producer.channel.name, produced=produced, verdicts={"published": measured}
-    )
+    return ProducerRecord(name=producer.name, topic=producer.channel.name, produced=produced, verdicts={"published": measured})
 
 
 def _group(group: Group, parts: Running, fate: tuple[list[np.ndarray], list[np.ndarray]], trace: bool) -> GroupRecord:
@@ -153,9 +150,7 @@ def _unserved(group: Group, places: Mapping[int, int]) -> list[tuple[int, float,
     rows = zip(*(group.unserved[column].tolist() for column in ("partition", "start", "end")), strict=True)
     if group.queues:
         return list(rows)
-    return [
-        (places[id(group.cursors[place])], start, end) for place, start, end in rows if not group.cursors[place].retry
-    ]
+    return [(places[id(group.cursors[place])], start, end) for place, start, end in rows if not group.cursors[place].retry]
 
 
 def _within(trail: Trail, run: Run) -> int:
@@ -245,9 +240,7 @@ def _number_within(starts: np.ndarray, ends: np.ndarray) -> Steps:
 
 def _fault(fault: Fault, parts: Running) -> FaultRecord:
     windows = [
-        (target, start, min(end, parts.end))
-        for target, start, end in parts.injection.windows[fault.name]
-        if start < parts.end
+        (target, start, min(end, parts.end)) for target, start, end in parts.injection.windows[fault.name] if start < parts.end
     ]
     return FaultRecord(
         name=f"faults.{fault.name}",

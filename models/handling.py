@@ -20,9 +20,7 @@ from simulator.streams import Stream, name_key
 class Publication:
     """One entry of `publishes`: whether an event has children and which, the same each time it is published."""
 
-    def __init__(
-        self, sim: Simulation, group: str, place: int, spec: object, target: Channel, journey: Journey
-    ) -> None:
+    def __init__(self, sim: Simulation, group: str, place: int, spec: object, target: Channel, journey: Journey) -> None:
         self.target = target
         self.probability: float = spec.probability  # type: ignore[attr-defined]
         self.count: int = spec.count  # type: ignore[attr-defined]
@@ -120,4 +118,3 @@ class Handling:
         journey.suppressions.add(event, now)
         if journey.effect[event] != journey.effect[event]:
             journey.lose(event, now, MARK)
-

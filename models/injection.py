@@ -179,9 +179,7 @@ class Injection:
         if fault.kind == "surge":
             assert isinstance(producer, OpenProducing)
             return self._changing(target, "factor", 1.0, math.prod, producer.set_factor, fault.factor)
-        return self._changing(
-            target, "poison", producer.poison_rate, any_of, _setter(producer, "poison_rate"), fault.rate
-        )
+        return self._changing(target, "poison", producer.poison_rate, any_of, _setter(producer, "poison_rate"), fault.rate)
 
     def _on_server(self, fault: Fault, path: str, server: Server) -> Strike:
         target = self._target(path)
@@ -198,9 +196,7 @@ class Injection:
     def _on_group(self, fault: Fault, path: str, group: Group) -> Strike:
         target, rules = self._target(path), group.rules
         if fault.kind == "errors":
-            return self._changing(
-                target, "errors", rules.failure_rate, any_of, _setter(rules, "failure_rate"), fault.rate
-            )
+            return self._changing(target, "errors", rules.failure_rate, any_of, _setter(rules, "failure_rate"), fault.rate)
         return self._changing(target, "poison", rules.poison_rate, any_of, _setter(rules, "poison_rate"), fault.rate)
 
     def _on_instance(self, fault: Fault, group: Group, instance: Instance) -> Strike:

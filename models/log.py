@@ -74,9 +74,7 @@ class Cursor:
     does is refused by it.
     """
 
-    def __init__(
-        self, sim: Simulation, partition: Partition, journey: Journey, topic: int, retry: bool, place: int
-    ) -> None:
+    def __init__(self, sim: Simulation, partition: Partition, journey: Journey, topic: int, retry: bool, place: int) -> None:
         self.sim = sim
         self.place = place
         self.partition = partition

@@ -30,9 +30,7 @@ def resolve(scenario: S) -> S:
     for name, consumer in scenario.consumers.items():
         delivery = topics[consumer.topics[0]].delivery if consumer.topics else broker.delivery
         consumers[name] = _consumer(consumer, _profile(delivery, own))
-    return scenario.model_copy(
-        update={"broker": broker, "topics": topics, "producers": producers, "consumers": consumers}
-    )
+    return scenario.model_copy(update={"broker": broker, "topics": topics, "producers": producers, "consumers": consumers})
 
 
 def filled(spec: T, defaults: Mapping[str, Any]) -> T:

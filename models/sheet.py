@@ -20,9 +20,7 @@ class Sheet:
         self.measures: list[Measure] = []
         self._units = metrics_of(component)
 
-    def value(
-        self, metric: str, value: float, kind: Kind = "value", exposure: float = 1.0, censored: bool = False
-    ) -> None:
+    def value(self, metric: str, value: float, kind: Kind = "value", exposure: float = 1.0, censored: bool = False) -> None:
         """A number by itself, nan where there is none."""
         self.measures.append(
             Measure(self.component, metric, self._units[metric], float(value), kind, float(exposure), censored)

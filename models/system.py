@@ -287,6 +287,4 @@ class _Assembly:
     def _may_fail(self, name: str) -> bool:
         path = f"consumers.{name}"
         errors = [target for fault in self.scenario.faults if fault.kind == "errors" for target in fault.targets]
-        return self.scenario.consumers[name].transient_failure > 0 or any(
-            target.partition("[")[0] == path for target in errors
-        )
+        return self.scenario.consumers[name].transient_failure > 0 or any(target.partition("[")[0] == path for target in errors)

@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterable
 class Modified:
     """A value that several changes act on: `set_value` is told the new one after each change."""
 
-    def __init__(
-        self, base: float, combine: Callable[[Iterable[float]], float], set_value: Callable[[float], object]
-    ) -> None:
+    def __init__(self, base: float, combine: Callable[[Iterable[float]], float], set_value: Callable[[float], object]) -> None:
         self.base = base
         self.combine = combine
         self.set_value = set_value

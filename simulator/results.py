@@ -109,9 +109,7 @@ class Result:
         import pandas as pd
 
         rows = [
-            (run, m.component, m.metric, m.unit, m.value, m.censored)
-            for run, left in self._numbered()
-            for m in left.metrics
+            (run, m.component, m.metric, m.unit, m.value, m.censored) for run, left in self._numbered() for m in left.metrics
         ]
         return pd.DataFrame(rows, columns=["run", "component", "metric", "unit", "value", "censored"])
 
@@ -120,9 +118,7 @@ class Result:
         """A row per replication, series and time: run, time, component, metric, value; names as categories."""
         import pandas as pd
 
-        parts = [
-            (run, left.times, *key, values) for run, left in self._numbered() for key, values in left.series.items()
-        ]
+        parts = [(run, left.times, *key, values) for run, left in self._numbered() for key, values in left.series.items()]
         lengths = [len(part[-1]) for part in parts]
         return pd.DataFrame(
             {

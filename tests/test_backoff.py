@@ -132,9 +132,7 @@ def test_jittered_delays_have_their_moments(jitter: str, mean: float, variance: 
     assert_variance(horizons, variance * sum(v * v for v in CEILINGS))
 
 
-@pytest.mark.parametrize(
-    ("jitter", "share"), [("none", 1.0), ("full", 0.5), ("equal", 0.75)], ids=["R03", "R04", "R05"]
-)
+@pytest.mark.parametrize(("jitter", "share"), [("none", 1.0), ("full", 0.5), ("equal", 0.75)], ids=["R03", "R04", "R05"])
 def test_the_backoff_of_a_message_has_its_mean(jitter: str, share: float) -> None:
     """Delay i is waited for by the messages whose first i attempts failed: p^i of them, p = 0.4."""
     retry, luck = Retry.model_validate({**EXPONENTIAL, "jitter": jitter, "max_attempts": 8}), random.Random(5)

@@ -111,9 +111,7 @@ def test_what_is_given_stays(orders):
 
 def test_rabbitmq_fills_in_what_rabbitmq_does():
     letters = DeadLetter(topic="dlq")
-    scenario = small(
-        broker=Broker(profile="rabbitmq"), consumers={"c": Consumer(topic="t", dead_letter=letters)}
-    ).resolved()
+    scenario = small(broker=Broker(profile="rabbitmq"), consumers={"c": Consumer(topic="t", dead_letter=letters)}).resolved()
     group, producer = scenario.consumers["c"], scenario.producers["p"]
     assert (group.prefetch, group.batch, group.commit, group.consumer_timeout) == (None, None, None, 1800.0)
     assert group.redelivery == Redelivery(through="requeue", max_deliveries=21, immediate=0)

@@ -20,9 +20,7 @@ from simulator.statistics import (
 )
 
 
-def over_runs(
-    values: list[float], kind: str = "value", exposure: float = 1.0, censored: tuple[int, ...] = ()
-) -> Summary:
+def over_runs(values: list[float], kind: str = "value", exposure: float = 1.0, censored: tuple[int, ...] = ()) -> Summary:
     measures = [
         Measure("c", "m", "", value, kind=kind, exposure=exposure, censored=run in censored)  # type: ignore[arg-type]
         for run, value in enumerate(values)

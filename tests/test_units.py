@@ -132,9 +132,7 @@ def test_a_size_is_read_in_decimal_and_binary_units(written: object, size: float
     assert Example(size=written).size == size
 
 
-@pytest.mark.parametrize(
-    "written", [-1, math.nan, math.inf, True, "", "64", "64K", "64kib", "-1MB", "1MB1kB", "9" * 101 + "B"]
-)
+@pytest.mark.parametrize("written", [-1, math.nan, math.inf, True, "", "64", "64K", "64kib", "-1MB", "1MB1kB", "9" * 101 + "B"])
 def test_what_is_no_size_is_refused_and_told_what_is(written: object) -> None:
     with pytest.raises(ValueError, match='a size such as 1024, "64KiB" or "10GB"'):
         parse_size(written)
