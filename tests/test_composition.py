@@ -175,6 +175,6 @@ def test_everything_at_once_happens_and_the_books_balance(delivery: str, on_open
 @pytest.mark.parametrize(("delivery", "pair"), PAIRS)
 def test_any_two_policies_work_together_with_any_seed(delivery: str, pair: tuple[str, ...]) -> None:
     tables = mixed(delivery, pair)
-    for seed in range(2, 6):
+    for seed in range(2, 4):
         check_run(tables, run(tables, seed))
     check(tables)
