@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import random
 from collections.abc import Generator
+from dataclasses import dataclass
 from typing import Any
 
 import measure
@@ -24,30 +25,36 @@ DOWN_FROM, DOWN_UNTIL = 300.0, 330.0
 Process = Generator[simpy.Event, Any, None]
 
 
+@dataclass
+class Message:
+    """A message and what is recorded of it."""
+
+    number: int
+    partition: int
+    produced: float
+    attempts: int = 0
+    completed: float | None = None
+
+
 class Workload:
-    """The system and what it records: per message the times of production and completion, and the attempts."""
+    """The system, and every message that went through it."""
 
     def __init__(self, seed: int) -> None:
         self.env = simpy.Environment()
         self.random = random.Random(seed)
         self.partitions = [simpy.Store(self.env) for _ in range(PARTITIONS)]
-        self.produced: list[float] = []
-        self.completed: list[float | None] = []
-        self.attempts: list[int] = []
-        self.dead_letters: list[int] = []
+        self.messages: list[Message] = []
+        self.dead_letters: list[Message] = []
         self.env.process(self.produce())
         for partition in self.partitions:
             self.env.process(self.consume(partition))
 
     def produce(self) -> Process:
-        number = 0
         while True:
             yield self.env.timeout(self.random.expovariate(RATE))
-            self.produced.append(self.env.now)
-            self.completed.append(None)
-            self.attempts.append(0)
-            yield self.partitions[self.random.randrange(PARTITIONS)].put(number)
-            number += 1
+            message = Message(len(self.messages), self.random.randrange(PARTITIONS), self.env.now)
+            self.messages.append(message)
+            yield self.partitions[message.partition].put(message)
 
     def consume(self, partition: simpy.Store) -> Process:
         while True:
@@ -55,18 +62,18 @@ class Workload:
             if DOWN_FROM <= self.env.now < DOWN_UNTIL:
                 yield self.env.timeout(DOWN_UNTIL - self.env.now)
             yield self.env.timeout(self.random.expovariate(1 / SERVICE))
-            self.attempts[message] += 1
+            message.attempts += 1
             if self.random.random() >= FAILURE:
-                self.completed[message] = self.env.now
-            elif self.attempts[message] < MAX_DELIVERIES:
-                self.env.process(self.redeliver(message, partition))
+                message.completed = self.env.now
+            elif message.attempts < MAX_DELIVERIES:
+                self.env.process(self.redeliver(message))
             else:
                 self.dead_letters.append(message)
 
-    def redeliver(self, message: int, partition: simpy.Store) -> Process:
-        ceiling = BASE_DELAY * 2 ** (self.attempts[message] - 1)
+    def redeliver(self, message: Message) -> Process:
+        ceiling = BASE_DELAY * 2 ** (message.attempts - 1)
         yield self.env.timeout(self.random.uniform(0, ceiling))
-        yield partition.put(message)
+        yield self.partitions[message.partition].put(message)
 
 
 def run(seconds: float, seed: int) -> Workload:
@@ -81,4 +88,4 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=1000.0, help="simulated seconds (default 1000)")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    measure.report(lambda: run(arguments.seconds, arguments.seed), count=lambda workload: len(workload.produced))
+    measure.report(lambda: run(arguments.seconds, arguments.seed), count=lambda workload: len(workload.messages))

@@ -30,6 +30,8 @@ class Stays:
 
     def of(self, events: np.ndarray) -> Stays:
         """Those of some events."""
+        if not len(self.events):
+            return self
         among = np.isin(self.events, events)
         return Stays(self.events[among], self.starts[among], self.ends[among])
 

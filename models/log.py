@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
+from collections.abc import Callable
+from heapq import heappush
 from typing import Protocol
 
 from models.journey import CONSUMER, Journey
@@ -89,6 +91,8 @@ class Cursor:
         self.asleep = False
         self.alarm = self.waiting = Alarm(sim, priority(DELIVERY, place))
         self.tenancy = 0
+        self._on_due: list[Callable[[object], None]] = [self._due]
+        self._queue, self._eid = sim._queue, sim._eid
         self.commits = Trail(time="d", offset="q")
         partition.cursors.append(self)
 
@@ -108,7 +112,9 @@ class Cursor:
             assert self.owner is not None
             self.owner.ready.append(self)
         else:
-            self.alarm.at(due).callbacks = [self._due]
+            alarm = self.alarm
+            alarm.callbacks = self._on_due
+            heappush(self._queue, (due, alarm.order, next(self._eid), alarm))  # type: ignore[misc]
 
     def wait_until(self, due: float) -> None:
         """The first record is tried again then; nothing behind it is read before."""

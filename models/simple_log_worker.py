@@ -50,13 +50,13 @@ class SimpleLogWorker(LogWorker):
                 for offset in range(run.offset, run.end):
                     event = records[offset]
                     began = sim._now
-                    if started[event] != started[event]:
-                        started[event] = began
                     n = attempts[event] = attempts[event] + 1
-                    if n > 1:
+                    if n == 1:
+                        started[event] = began
+                    else:
                         journey.retries.add(event, began)
                     try:
-                        seconds = services[event] if services is not None and n == 1 else service(event, n)
+                        seconds = services[event] if n == 1 and services is not None else service(event, n)
                     except IndexError:
                         seconds = service(event, n)
                     seconds *= instance.slow

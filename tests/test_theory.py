@@ -155,7 +155,7 @@ STUDIES = [
         "Q03 M/M/10, ten consumers of one message",
         lambda i: queue(poisson(i["lam"]), exponential(1 / i["mu"]), instances=i["c"], prefetch=1),
         read_queue,
-        Effort(20, 110, 2.35), Effort(95, 1010), 10,
+        Effort(20, 110, 2.35), Effort(82, 1010), 10,
         controls=dict.fromkeys(("wait_p95", "wait_p99"), "mean_wait"),
     ),
     Study(
@@ -172,7 +172,8 @@ STUDIES = [
         "Q09 M/G/1",
         lambda i: queue(poisson(i["lam"]), {"dist": "lognormal", "mean": i["mean_service"], "cv": i["cv_service"]}),
         read_queue,
-        Effort(20, 140, 1.35), Effort(60, 2020), 20,
+        Effort(20, 140, 1.35), Effort(42, 2020), 20,
+        controls=dict.fromkeys(("wait_p95", "wait_p99"), "mean_wait"),
     ),
     Study(
         "Q12 D/M/1",
@@ -196,7 +197,13 @@ STUDIES = [
         drain=False,
         metrics=("mean_rate", "mean_count_10s", "var_count_10s", "idc_10s"),
     ),
-    Study("Q16 tandem", tandem, read_tandem, Effort(20, 70, 0.85), Effort(40, 1010), 10),
+    Study(
+        "Q16 tandem",
+        tandem,
+        read_tandem,
+        Effort(20, 70, 0.85), Effort(26, 1010), 10,
+        controls=dict.fromkeys(("total_sd", "total_p95", "total_p99"), "mean_total"),
+    ),
     Study("Q17 fork-join", fan_out, read_fan_out, Effort(20, 70, 0.08), Effort(22, 1010), 10),
     Study("Q20 batch service", batches, read_batches, Effort(20, 110, 0.1), Effort(50, 1010), 10),
     Study(

@@ -74,7 +74,7 @@ DELIVERY = [
         "D02 commit by batch",
         lambda i: saturated(i, time_to_failure=BETWEEN_CRASHES, time_to_repair=0, from_new=True),
         read_saturated,
-        Effort(20, 120, 0.19), Effort(20, 2600),
+        Effort(20, 120, 0.19), Effort(20, 3600),
         drain=False,
         metrics=("mean_handled_uncommitted", "sd_handled_uncommitted", "mean_redelivered_incl_in_progress"),
     ),
@@ -197,7 +197,8 @@ BREAKERS = [
         "C01 failures in a row",
         lambda i: tripping(i["k"], i["k"], i),
         read_row,
-        Effort(20, 10_000, 0.51), Effort(20, 300_000),
+        Effort(20, 10_000, 0.51), Effort(20, 550_000),
+        controls={"sd_calls_to_trip": "mean_calls_to_trip"},
     ),
     Study(
         "C02 sliding window",

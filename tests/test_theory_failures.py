@@ -183,7 +183,7 @@ STUDIES = [
         "U06 instant replacement",
         lambda i: components({"dist": "weibull", "mean": i["mean_life"], "shape": i["shape"]}, 0.0, from_new=True),
         read_components,
-        Effort(20, 1000, 0.11), Effort(240, 1000),
+        Effort(20, 1000, 0.11), Effort(320, 1000),
         drain=False,
     ),
     *(
@@ -216,7 +216,7 @@ STUDIES = [
         "U14 held up by a pause, constant",
         lambda i: held_up(i["mttr"], i),
         read_held_up,
-        Effort(20, 2100, 0.2), Effort(60, 10_100), 100,
+        Effort(20, 2100, 0.2), Effort(80, 10_100), 100,
         metrics=("p_delayed", "mean_delay_const", "delay_p99_const", "mean_flush_size_per_1000_per_s"),
     ),
 ]  # fmt: skip

@@ -142,7 +142,7 @@ STUDIES = [
         for case, jitter in BACKOFF.items()
     ),
     Study("R08 feedback", feedback, read_feedback, Effort(20, 110, 0.3), Effort(32, 1010), 10),
-    Study("R12 timeouts", impatient, read_impatient, Effort(20, 30, 0.25), Effort(30, 300)),
+    Study("R12 timeouts", impatient, read_impatient, Effort(20, 30, 0.25), Effort(38, 300)),
 ]  # fmt: skip
 
 
