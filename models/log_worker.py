@@ -67,7 +67,7 @@ class LogWorker(Worker):
                 yield from self._serve_batch()
             for run in self.runs:
                 yield from self._handle_run(run)
-                if life.stopping and rules.commit != "before":
+                if life.stopping and not rules.finishes_batch:
                     break
             self.finish_batch()
 
@@ -148,7 +148,7 @@ class LogWorker(Worker):
             run.offset += 1
             if by_record and run.is_ours():
                 cursor.commit(run.offset, self.sim._now)
-            if life.stopping and rules.commit != "before":
+            if life.stopping and not rules.finishes_batch:
                 return
 
     def still_wanted(self) -> bool:

@@ -29,6 +29,7 @@ class Rules:
         self.batched = spec.service_per == "batch"
         self.commit = spec.commit or "batch"
         self.settles_first = spec.acknowledge == "before" or self.commit == "before"
+        self.finishes_batch = self.commit == "before" or self.batched
         self.commits_batches = self.commit in ("batch", "transaction")
         self.acknowledge_first = spec.acknowledge == "before"
         self.through = self.redelivery.through or "requeue"

@@ -83,9 +83,9 @@ class SimpleLogWorker(LogWorker):
                     else:
                         journey.effect_applied(event, sim._now)
                     run.offset = offset + 1
-                    if life.stopping and rules.commit != "before":
+                    if life.stopping and not rules.finishes_batch:
                         break
-                if life.stopping and rules.commit != "before":
+                if life.stopping and not rules.finishes_batch:
                     break
             rules.busy += sim._now - self.busy_since
             self.busy_since = NAN

@@ -249,3 +249,10 @@ def test_an_arrival_at_the_instant_of_a_completion_is_in_the_next_poll() -> None
 def test_a_batch_s_events_are_all_done_at_its_end() -> None:
     run = played({"service_per": "batch", "commit": "batch"}, fault("crash", 4.5, 1.0))
     assert run.effects() == [(3, n) for n in range(4)] + [(17.5, 4), (17.5, 5)]
+
+
+def test_a_stop_lets_a_batch_that_is_worked_on_as_one_be_finished() -> None:
+    group = {"service": 4.0, "service_per": "batch", "batch": 3, "commit": "batch"}
+    run = played(group, fault("stop", 2.0, 20.0), events=3)
+    assert [event for _, event in run.effects()] == [0, 1, 2]
+    assert len({time for time, _ in run.effects()}) == 1
