@@ -197,16 +197,16 @@ BREAKERS = [
         "C01 failures in a row",
         lambda i: tripping(i["k"], i["k"], i),
         read_row,
-        Effort(20, 10_000, 0.51), Effort(20, 550_000),
+        Effort(20, 10_000, 0.51), Effort(20, 420_000),
         controls={"sd_calls_to_trip": "mean_calls_to_trip"},
     ),
     Study(
         "C02 sliding window",
         lambda i: tripping(i["N"], i["m"], i),
         read_window,
-        Effort(20, 10_000, 0.07), Effort(20, 40_000),
+        Effort(20, 6_000, 0.1), Effort(20, 40_000),
     ),
-    Study("C06 duty cycle", cycling, read_cycle, Effort(20, 1000, 0.14), Effort(32, 20_000)),
+    Study("C06 duty cycle", cycling, read_cycle, Effort(20, 700, 0.2), Effort(46, 20_000)),
 ]  # fmt: skip
 
 STUDIES = [*DELIVERY, *BREAKERS]

@@ -136,7 +136,7 @@ STUDIES = [
             f"{case} waiting {jitter}",
             retrying,
             read_backoffs,
-            Effort(20, 10, 0.06), Effort(20, 40),
+            Effort(20, 6, 0.08), Effort(20, 40),
             metrics=("mean_backoff_per_message", "mean_backoff_given_delivered"),
         )
         for case, jitter in BACKOFF.items()

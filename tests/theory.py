@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -194,11 +194,15 @@ def failing(up: Any, down: Any, kind: str = "crash", **fault: Any) -> list[Table
 
 
 def agree(study: Study, effort: Effort, full: bool = False) -> None:
-    """Raises AssertionError with every metric that misses twice, and with what both attempts gave."""
+    """Raises AssertionError with every metric that misses twice, and with what both attempts gave.
+
+    In full, an interval that is too wide asks for a longer run: the second attempt has twice the runs.
+    """
     seed = crc32(study.name.encode())
     missed, lines = _missed(study, effort, seed, full)
     if missed:
-        again, more = _missed(study, effort, seed + 1, full)
+        longer = replace(effort, runs=2 * effort.runs) if full else effort
+        again, more = _missed(study, longer, seed + 1, full)
         missed, lines = missed & again, [*lines, *more]
     assert not missed, f"{study.name}: {', '.join(sorted(missed))}\n" + "\n".join(lines)
 
