@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
@@ -20,10 +20,11 @@ from simulator.statistics import Interval, mser5
 FIRST_RUNS = 10
 MOST_RUNS = 200
 PILOTS = 5
-# Pilots have luck of their own: a cut chosen on the runs that it is applied to would favour their noise.
 FIRST_PILOT = 1_000_000
 
 Progress = Callable[[int, int], None]
+Task = tuple["Model", int, int]
+"""A model, a seed and the number of a replication."""
 Numbered = Generator[tuple[int, Measurement], None, None]
 
 
@@ -64,12 +65,25 @@ class Model(Protocol):
     def with_warmup(self, warmup: float) -> Self: ...
 
 
-class Interrupted(KeyboardInterrupt):
-    """The user stopped a replication; `result` holds the runs that were finished, None where there were none."""
+class Kept(Protocol):
+    """A place where replications are kept as they finish, and found again."""
 
-    def __init__(self, result: Result | None) -> None:
-        super().__init__("interrupted" if result is None else f"interrupted after {result.runs} runs")
-        self.result = result
+    def get(self, model: Model, seed: int, number: int) -> Measurement | None: ...
+    def put(self, model: Model, seed: int, number: int, measurement: Measurement) -> None: ...
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user stopped replications. `results`: of each model, the runs that were finished, None where there were none."""
+
+    def __init__(self, results: Sequence[Result | None]) -> None:
+        runs = sum(result.runs for result in results if result is not None)
+        super().__init__(f"interrupted after {runs} runs" if runs else "interrupted")
+        self.results = tuple(results)
+
+    @property
+    def result(self) -> Result | None:
+        """That of the only model, or of the first."""
+        return self.results[0]
 
 
 def replicate(
@@ -89,26 +103,104 @@ def replicate(
     Raises ValueError for what cannot be replicated so, Interrupted (a KeyboardInterrupt) with what is finished, and
     what the model raises as it is.
     """
-    wanted, seed = model.runs if runs is None else runs, model.seed if seed is None else seed
-    goal = FIRST_RUNS if wanted == "auto" else wanted
-    if goal < 1:
-        raise ValueError(f"runs must be at least 1, not {goal}")
-    sought = _precision_metric(model) if wanted == "auto" else None
-    finished: dict[int, Measurement] = {}
+    return replicate_all([model], runs, seed, jobs, trace, progress)[0]
+
+
+def replicate_all(
+    models: Sequence[Model],
+    runs: int | Literal["auto"] | None = None,
+    seed: int | None = None,
+    jobs: int = 1,
+    trace: bool = False,
+    progress: Progress | None = None,
+    kept: Kept | None = None,
+    series: bool = True,
+) -> list[Result]:
+    """Replicate several models together, as `replicate` does each; the processes are shared by all.
+
+    Without `series` a replication leaves its metrics alone, which is a hundredth of the data. What `kept` holds is not run
+    again, and what finishes is given to it at once.
+    """
+    work = _Work(jobs, trace, series, kept, progress)
+    campaigns = [
+        _Campaign(model, model.seed if seed is None else seed, model.runs if runs is None else runs) for model in models
+    ]
     try:
-        if model.warmup == "auto":
-            model = model.with_warmup(settled_warmup(model, seed, jobs))
-        while len(finished) < goal:
-            with closing(_measurements(model, seed, range(len(finished), goal), jobs, trace)) as arriving:
-                for number, measurement in arriving:
-                    finished[number] = measurement
-                    if progress is not None:
-                        progress(len(finished), goal)
-            if sought is not None:
-                goal = _next_goal(_sought_value(_result(model, seed, finished), *sought), goal, model.precision)
+        for campaign in campaigns:
+            if campaign.model.warmup == "auto":
+                campaign.model = campaign.model.with_warmup(_settled_warmup(campaign.model, campaign.seed, work))
+        while any(campaign.missing() for campaign in campaigns):
+            work.finish(campaigns)
+            for campaign in campaigns:
+                campaign.look()
     except KeyboardInterrupt as stop:
-        raise Interrupted(_result(model, seed, finished) if finished else None) from stop
-    return _result(model, seed, finished)
+        raise Interrupted([campaign.result() if campaign.finished else None for campaign in campaigns]) from stop
+    return [campaign.result() for campaign in campaigns]
+
+
+class _Campaign:
+    """The replications of one model. `goal`: how many there are to be, as far as is known; `finished`: by number."""
+
+    def __init__(self, model: Model, seed: int | None, runs: int | Literal["auto"] | None) -> None:
+        self.model = model
+        self.seed = model.seed if seed is None else seed
+        runs = model.runs if runs is None else runs
+        self.goal = FIRST_RUNS if runs == "auto" else runs
+        if self.goal < 1:
+            raise ValueError(f"runs must be at least 1, not {self.goal}")
+        self.sought = _precision_metric(model) if runs == "auto" else None
+        self.finished: dict[int, Measurement] = {}
+
+    def missing(self) -> list[int]:
+        """The numbers of the replications still to be run."""
+        return [number for number in range(self.goal) if number not in self.finished]
+
+    def look(self) -> None:
+        """The goal is reached; does the precision call for more?"""
+        if self.sought is not None:
+            self.goal = _next_goal(_sought_value(self.result(), *self.sought), self.goal, self.model.precision)
+
+    def result(self) -> Result:
+        """What is finished, in order."""
+        model, numbers = self.model, tuple(sorted(self.finished))
+        assert model.warmup != "auto"
+        measurements = tuple(self.finished[number] for number in numbers)
+        return Result(model.name, model.description, self.seed, model.duration, model.warmup, numbers, measurements)
+
+
+@dataclass
+class _Work:
+    """How replications are run: in how many processes, what is kept of them and where, and who is told."""
+
+    jobs: int
+    trace: bool = False
+    series: bool = True
+    kept: Kept | None = None
+    progress: Progress | None = None
+
+    def finish(self, campaigns: Sequence[_Campaign]) -> None:
+        """Run or find whatever is missing in any campaign."""
+        tasks = []
+        for campaign in campaigns:
+            for number in campaign.missing():
+                found = self.kept.get(campaign.model, campaign.seed, number) if self.kept is not None else None
+                if found is None:
+                    tasks.append((campaign, number))
+                else:
+                    campaign.finished[number] = found
+        done, goal = (sum(len(c.finished) for c in campaigns), sum(c.goal for c in campaigns))
+        if self.progress is not None and done:
+            self.progress(done, goal)
+        order = [(campaign.model, campaign.seed, number) for campaign, number in tasks]
+        with closing(_measurements(order, self.jobs, self.trace, self.series)) as arriving:
+            for place, measurement in arriving:
+                campaign, number = tasks[place]
+                if self.kept is not None:
+                    self.kept.put(campaign.model, campaign.seed, number, measurement)
+                campaign.finished[number] = measurement
+                done += 1
+                if self.progress is not None:
+                    self.progress(done, goal)
 
 
 def settled_warmup(model: Model, seed: int, jobs: int = 1) -> float:
@@ -116,10 +208,14 @@ def settled_warmup(model: Model, seed: int, jobs: int = 1) -> float:
 
     Raises ValueError where no component has a lag, or where one has not settled in the first half of the run.
     """
-    pilot = model.pilot()
-    pilots = dict(_measurements(pilot, seed, range(FIRST_PILOT, FIRST_PILOT + PILOTS), jobs, trace=False))
-    left = [pilots[number] for number in sorted(pilots)]
-    times = left[0].times[left[0].times <= pilot.duration]
+    return _settled_warmup(model, seed, _Work(jobs))
+
+
+def _settled_warmup(model: Model, seed: int, work: _Work) -> float:
+    pilots = _Pilots(model.pilot(), seed, PILOTS)
+    replace(work, trace=False, series=True, progress=None).finish([pilots])
+    left = pilots.result().measurements
+    times = left[0].times[left[0].times <= pilots.model.duration]
     cuts = {
         component: mser5(np.mean([m.series[component, metric][: len(times)] for m in left], axis=0))
         for component, metric in left[0].series
@@ -130,27 +226,34 @@ def settled_warmup(model: Model, seed: int, jobs: int = 1) -> float:
     slowest = max(cuts, key=lambda component: cuts[component])
     if 2 * cuts[slowest] > len(times):
         raise ValueError(
-            f'warmup = "auto": the lag of {slowest} has not settled in the first half of {pilot.duration:g} s; '
+            f'warmup = "auto": the lag of {slowest} has not settled in the first half of {model.duration:g} s; '
             "give a longer run, more capacity or a duration"
         )
     return float(times[cuts[slowest]]) if cuts[slowest] else 0.0
 
 
-def _measurements(model: Model, seed: int, numbers: range, jobs: int, trace: bool) -> Numbered:
-    """The replications `numbers` with their number, in the order in which they finish. Closing it ends the workers."""
+class _Pilots(_Campaign):
+    """Pilots have luck of their own: a cut chosen on the runs that it is applied to would favour their noise."""
+
+    def missing(self) -> list[int]:
+        return [number for number in range(FIRST_PILOT, FIRST_PILOT + self.goal) if number not in self.finished]
+
+
+def _measurements(tasks: Sequence[Task], jobs: int, trace: bool, series: bool) -> Numbered:
+    """Each replication with its place in `tasks`, in the order in which they finish. Closing it ends the workers."""
     if jobs != 1:
         from joblib import effective_n_jobs
 
-        jobs = min(effective_n_jobs(jobs), len(numbers), os.cpu_count() or 1)
-    if jobs == 1:
-        for number in numbers:
-            yield _replication(model, seed, number, trace)
+        jobs = min(effective_n_jobs(jobs), effective_n_jobs(-1), len(tasks))
+    if jobs <= 1:
+        for place, task in enumerate(tasks):
+            yield _replication(place, task, trace, series)
         return
     from joblib import Parallel, delayed
 
     parallel = Parallel(n_jobs=jobs, return_as="generator_unordered")
     with _deaf_to_interrupts():
-        arriving = parallel(delayed(_replication)(model, seed, number, trace) for number in numbers)
+        arriving = parallel(delayed(_replication)(place, task, trace, series) for place, task in enumerate(tasks))
     try:
         for measurement in arriving:  # noqa: UP028  (closed below, under the filter)
             yield measurement
@@ -173,19 +276,14 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _replication(model: Model, seed: int, number: int, trace: bool) -> tuple[int, Measurement]:
+def _replication(place: int, task: Task, trace: bool, series: bool) -> tuple[int, Measurement]:
+    model, seed, number = task
     sim = Simulation(seed, number)
     sim.trace = trace
     record = model.start(sim)
     sim.run(until=model.horizon)
-    return number, model.measure(record)
-
-
-def _result(model: Model, seed: int, finished: dict[int, Measurement]) -> Result:
-    assert model.warmup != "auto"
-    numbers = tuple(sorted(finished))
-    measurements = tuple(finished[number] for number in numbers)
-    return Result(model.name, model.description, seed, model.duration, model.warmup, numbers, measurements)
+    measurement = model.measure(record)
+    return place, measurement if series else Measurement(measurement.metrics, measurement.times[:0], {})
 
 
 def _precision_metric(model: Model) -> tuple[str, str]:

@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments import charts
-from experiments.lab.findings import attempts_finding, lag_finding, overview_finding
-from experiments.lab.windows import fault_times
+from experiments.lab.charts.findings import attempts_finding, lag_finding, overview_finding
+from experiments.lab.charts.windows import fault_times
 from simulator.results import Result, Window
 
 
@@ -38,7 +38,7 @@ def test_without_axes_a_chart_makes_a_figure_of_its_own(result: Result) -> None:
 
 def test_charts_leave_global_style_and_pyplot_alone(result: Result, tmp_path: Path) -> None:
     before = {key: mpl.rcParams[key] for key in mpl.rcParams if key != "backend"}
-    charts.write(result, tmp_path)
+    charts.save(charts.figures(result), tmp_path)
     assert {key: mpl.rcParams[key] for key in before} == before
     code = "import sys; import experiments.lab.charts; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -109,14 +109,15 @@ def test_an_unknown_group_is_refused_with_those_that_exist(result: Result) -> No
 
 
 def test_every_group_gets_a_figure_and_one_shows_all(tmp_path: Path) -> None:
-    paths = charts.write(outage_result(runs=1), tmp_path)
-    assert {path.name for path in paths} == {"overview.png", "consumers.payment.png", "consumers.inventory.png"}
-    assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
+    paths = charts.save(charts.figures(outage_result(runs=1)), tmp_path)
+    names = ("overview", "consumers.payment", "consumers.inventory")
+    assert {path.name for path in paths} == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
+    assert all(path.read_bytes().startswith(b"\x89PNG" if path.suffix == ".png" else b"<?xml") for path in paths)
 
 
 def test_a_group_with_a_long_name_gets_a_file_too(tmp_path: Path) -> None:
     names = ["ж" * 199 + end for end in "ab"]
-    paths = {charts._file_name(f"consumers.{name}", number) for number, name in enumerate(names)}
+    paths = {charts.file_name(f"consumers.{name}", number) for number, name in enumerate(names)}
     assert len(paths) == 2
     for path in paths:
         (tmp_path / path).touch()

@@ -15,8 +15,9 @@ from made_results import outage_result
 from typer.testing import CliRunner
 
 import simulator.replication
-from experiments.lab import charts, cli, console, output
+from experiments.lab import charts, console, output
 from experiments.lab.cli import app
+from experiments.lab.commands import options
 from simulator.replication import Interrupted
 from simulator.results import Result
 
@@ -68,7 +69,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The path of a small scenario in an otherwise empty working folder; charts are not drawn."""
     (tmp_path / "tiny.toml").write_text(TINY)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(charts, "write", lambda result, folder: [])
+    monkeypatch.setattr(charts, "figures", lambda result: {})
     return "tiny.toml"
 
 
@@ -85,7 +86,7 @@ def instead_of_running(monkeypatch: pytest.MonkeyPatch, outcome: Callable[[], Re
 
 def stopped_with(result: Result | None) -> Callable[[], Result]:
     def stop() -> Result:
-        raise Interrupted(result)
+        raise Interrupted([result])
 
     return stop
 
@@ -178,11 +179,11 @@ def test_an_interrupt_before_any_run_is_finished_leaves_nothing(tiny: str, monke
 
 
 def test_an_interrupt_while_charts_are_drawn_keeps_the_tables(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(result: Result, folder: Path) -> None:
+    def stop(result: Result) -> None:
         raise KeyboardInterrupt
 
     instead_of_running(monkeypatch, lambda: outage_result(runs=1))
-    monkeypatch.setattr(charts, "write", stop)
+    monkeypatch.setattr(charts, "figures", stop)
     status, shown, said = edasim("run", tiny, "--out", "out")
     assert status == 130
     assert "what was finished (1 run, no charts) is in out" in said
@@ -217,8 +218,8 @@ def test_a_command_that_is_asked_to_end_leaves_nothing_half_done(tiny: str, end:
 
 
 def test_no_more_processes_are_started_than_are_of_use() -> None:
-    assert cli._processes(99, 1) == cli._processes(-1, 1) == cli._processes(1, "auto") == 1
-    assert cli._processes(10**9, 10**9) == cli._processes(-1, "auto") >= 1
+    assert options.processes(99, 1) == options.processes(-1, 1) == options.processes(1, "auto") == 1
+    assert options.processes(10**9, 10**9) == options.processes(-1, "auto") >= 1
 
 
 def test_output_that_nobody_takes_is_told_in_one_line(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ def result() -> Result:
 
 @pytest.fixture
 def no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(charts, "write", lambda result, folder: [])
+    monkeypatch.setattr(charts, "figures", lambda result: {})
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -39,8 +39,11 @@ def test_the_same_run_leaves_the_same_bytes(tmp_path: Path) -> None:
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
     assert sorted(contents(tmp_path / "a")) == [
         "charts/consumers.inventory.png",
+        "charts/consumers.inventory.svg",
         "charts/consumers.payment.png",
+        "charts/consumers.payment.svg",
         "charts/overview.png",
+        "charts/overview.svg",
         "manifest.json",
         "runs.parquet",
         "series.parquet",
@@ -88,11 +91,11 @@ def test_nothing_is_half_written_when_writing_fails_midway(
     output.write_run(outage_result(runs=1), SCENARIO, out)
     before = contents(out)
 
-    def broken(result: Result, folder: Path) -> None:
+    def broken(figures: object, folder: Path) -> None:
         (folder / "overview.png").write_bytes(b"half")
         raise stop
 
-    monkeypatch.setattr(charts, "write", broken)
+    monkeypatch.setattr(charts, "save", broken)
     for folder in (out, tmp_path / "new", tmp_path / "deep" / "new"):
         with pytest.raises(type(stop)):
             output.write_run(result, SCENARIO, folder)

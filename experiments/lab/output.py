@@ -38,7 +38,7 @@ def write_run(result: Result, scenario: Mapping[str, Any], out: Path, drawn: boo
             result.events.to_parquet(folder / "events.parquet", index=False)
         if drawn:
             (folder / "charts").mkdir()
-            charts.write(result, folder / "charts")
+            charts.save(charts.figures(result), folder / "charts")
         _write_json(folder / "manifest.json", manifest_of(result, scenario))
 
 

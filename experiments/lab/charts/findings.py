@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from experiments.lab.windows import fault_times, grid
+from experiments.lab.charts.windows import fault_times, grid
 from simulator.results import Result
 from simulator.units import format_number, format_value
 

@@ -1,26 +1,24 @@
-"""Charts of a result: each takes a result, a consumer group and axes, and returns the axes.
+"""Charts of a run: each takes a result, a consumer group and axes, and returns the axes.
 
 Lines are the median over replications, bands reach from 10 to 90 %. Faults at the same times in every run are shaded.
-Without `ax` a figure of its own is made, outside pyplot: in a notebook `charts.lag(result, "payment").figure` shows it.
 A group is named `payment` or `consumers.payment`; ValueError names those that exist.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.lab import findings
-from experiments.lab.fault_marks import fault_strip, shade
-from experiments.lab.findings import runs_of, shortened
-from experiments.lab.style import (
+from experiments.lab.charts import findings
+from experiments.lab.charts.fault_marks import fault_strip, shade
+from experiments.lab.charts.findings import runs_of, shortened
+from experiments.lab.charts.page import HEAD_WIDTH, WIDTH, head, small_print
+from experiments.lab.charts.style import (
     BLACK,
     BLUE,
     GREEN,
@@ -34,17 +32,11 @@ from experiments.lab.style import (
     time_scale,
     wrapped,
 )
-from experiments.lab.windows import fault_times, grid
+from experiments.lab.charts.windows import fault_times, grid
 from simulator.results import Result
 
 STRIP_ROWS = 5
 """Faults named above a figure; those beyond are shaded and not named."""
-
-WIDTH = 11.5
-"""Inches of a figure; twelve-point text on it is legible when it fills half a slide."""
-
-HEAD_WIDTH = 92
-"""Characters of a line of its title."""
 
 
 def groups(result: Result) -> list[str]:
@@ -137,7 +129,7 @@ def group_figure(result: Result, group: str) -> Figure:
             ax.set_xlabel("")
         figure.align_ylabels(panels)
         fault_strip(result, faults, strip)
-        _head(figure, finding)
+        head(figure, finding)
         _small_print(figure, result, f"{len(faults)} of {len(known)} faults named" if len(known) > len(faults) else "")
     return figure
 
@@ -162,31 +154,18 @@ def overview(result: Result) -> Figure:
         for ax in panels[:-1].flat:
             ax.set_xlabel("")
         _one_legend(figure, list(panels.flat[: len(found)]))
-        _head(figure, finding)
+        head(figure, finding)
         _small_print(figure, result, "each group on its own scale")
         height, top = figure.get_figheight(), 0.8 + 0.29 * finding.count("\n") + 0.2 * columns
         figure.subplots_adjust(0.085, 1.2 / height, 0.98, 1 - top / height, 0.2, 0.42)
     return figure
 
 
-def write(result: Result, folder: Path) -> list[Path]:
-    """Save every figure of `result` as PNG in the existing `folder`: `overview.png` and one per group."""
+def figures(result: Result) -> dict[str, Figure]:
+    """Every figure of `result` by name: `overview` and one per group."""
     found = groups(result)
-    figures = {"overview": overview(result)} if found else {}
-    figures |= {component: group_figure(result, component) for component in found}
-    paths = []
-    for number, (name, figure) in enumerate(figures.items()):
-        paths.append(folder / _file_name(name, number))
-        with styled():
-            figure.savefig(paths[-1])
-    return paths
-
-
-def _file_name(name: str, number: int) -> str:
-    """A name that every file system takes: one of more than 200 bytes is cut, and told from others by its `number`."""
-    plain = re.sub(r"[^\w.-]", "_", name)
-    short = plain.encode()[:200].decode(errors="ignore")
-    return f"{plain}.png" if short == plain else f"{short}-{number}.png"
+    drawn = {"overview": overview(result)} if found else {}
+    return drawn | {component: group_figure(result, component) for component in found}
 
 
 @contextmanager
@@ -257,16 +236,10 @@ def _one_legend(figure: Figure, panels: Sequence[Axes]) -> None:
     figure.legend(list(handles.values()), list(handles), loc="lower left", bbox_to_anchor=place, ncols=2)
 
 
-def _head(figure: Figure, finding: str) -> None:
-    edge = 1 - 0.1 / figure.get_figheight()
-    figure.text(0.02, edge, finding, ha="left", va="top", fontsize=14.5, fontweight="bold", linespacing=1.15)
-
-
 def _small_print(figure: Figure, result: Result, note: str = "") -> None:
     """Where the picture comes from and how to read it."""
     runs = f"median of {result.runs} runs, band 10-90 %" if result.runs > 1 else "1 run"
     shaded = "orange: fault" if any(fault.common for fault in fault_times(result)) else ""
     warmup = "hatched: warm-up" if result.warmup > 0 else ""
     parts = [f"{result.name}, seed {result.seed}", runs, shaded, warmup, note, f"edasim {result.version}"]
-    text = " · ".join(part for part in parts if part)
-    figure.text(0.02, 0.08 / figure.get_figheight(), text, ha="left", va="bottom", fontsize=9.5, color="#444444")
+    small_print(figure, *parts)

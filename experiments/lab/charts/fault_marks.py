@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
-from experiments.lab.findings import shortened
-from experiments.lab.style import FAULT, time_scale
-from experiments.lab.windows import FaultTimes, fault_times, grid
+from experiments.lab.charts.findings import shortened
+from experiments.lab.charts.style import FAULT, time_scale
+from experiments.lab.charts.windows import FaultTimes, fault_times, grid
 from simulator.results import Result
 
 

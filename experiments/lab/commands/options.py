@@ -1,0 +1,140 @@
+"""What the commands share: options, the scenario that they name, progress, and how problems are told."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from models import System
+
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="A .toml file, a manifest.json, or a built-in's name.")
+]
+RunsOption = Annotated[str | None, typer.Option("--runs", metavar="INT|auto", help="Replications.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of all chance.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change a value of the scenario; repeatable."),
+]
+JobsOption = Annotated[int, typer.Option("--jobs", help="Processes; -1: one per core.")]
+OutOption = Annotated[Path | None, typer.Option("--out", help="Folder of the output.", show_default="edasim-out/NAME")]
+
+
+class BadOptionError(ValueError):
+    """An option of the command line that cannot be."""
+
+
+def scenario_of(name: str, settings: list[str], runs: str | None = None, seed: int | None = None) -> System:
+    """The scenario of a file or a built-in with the changes of the command line."""
+    from models import System
+    from models.errors import BadScenario
+
+    changes = dict(_setting(text) for text in settings)
+    if runs is not None:
+        changes["run.runs"] = value_of(runs)
+    if seed is not None:
+        changes["run.seed"] = seed
+    system = System.load(name)
+    try:
+        return system.with_(changes) if changes else system
+    except BadScenario as bad:
+        raise bad.within(name) from None
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    from models.errors import shown
+
+    path, equals, value = text.partition("=")
+    if not equals or not path.strip():
+        raise BadOptionError(f"--set {shown(text)}: must be PATH=VALUE, such as consumers.payment.instances=8")
+    return path.strip(), value_of(value)
+
+
+def value_of(text: str) -> Any:
+    """TOML where `text` is that, else the text itself."""
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return text
+    return parsed["value"] if len(parsed) == 1 else text
+
+
+def folder_of(name: str, out: Path | None) -> Path:
+    """Where the output goes; refused before anything runs if it may not go there."""
+    from experiments.lab.output import refusal
+
+    folder = out or Path("edasim-out") / name
+    reason = refusal(folder)
+    if reason:
+        raise BadOptionError(f"--out: {reason}")
+    return folder
+
+
+def processes(jobs: int, runs: int | str) -> int:
+    """How many processes are of use: not more than there are cores, or runs."""
+    from joblib import cpu_count
+
+    if jobs < 1 and jobs != -1:
+        raise BadOptionError(f"--jobs {jobs}: must be a number of processes, or -1 for one per core")
+    useful: int = cpu_count()
+    return min(useful if jobs == -1 else jobs, useful, runs if isinstance(runs, int) else useful)
+
+
+def refuse_too_big(scenario: System, jobs: int, trace: bool) -> None:
+    """Refuses what does not fit, the replications that run at the same time taken together."""
+    import os
+
+    from models.footprint import check_memory
+
+    cores = os.cpu_count() or 1
+    workers = jobs if jobs > 0 else max(1, cores + 1 + jobs)
+    runs = scenario.run.runs if isinstance(scenario.run.runs, int) else workers
+    check_memory(scenario, min(workers, runs), trace)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[int, int], None] | None]:
+    """A bar over the replications on a terminal, nothing elsewhere."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("replications", total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+@contextmanager
+def problems_reported() -> Iterator[None]:
+    """Bad input ends with a line per problem and status 2, an interrupt with status 130; neither with a traceback."""
+    from models.errors import BadScenario, printable
+
+    try:
+        yield
+    except BadScenario as bad:
+        say(str(bad))
+        raise typer.Exit(2) from None
+    except BadOptionError as bad:
+        say(printable(str(bad)))
+        raise typer.Exit(2) from None
+    except OSError as failed:  # nowhere to print to, no process to be had
+        say(f"edasim: {failed}")
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        say("Interrupted")
+        raise typer.Exit(130) from None
+
+
+def say(text: str) -> None:
+    """Tell the user, beside what the command prints."""
+    typer.echo(text, err=True)
