@@ -73,6 +73,11 @@ class System(Scenario):
         return changed
 
     @property
+    def processes(self) -> tuple[OwnProcess, ...]:
+        """The user's own processes."""
+        return self._processes
+
+    @property
     def duration(self) -> float:
         """Simulated seconds until arrivals and measurement end."""
         return self.run.duration

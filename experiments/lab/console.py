@@ -8,7 +8,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +17,9 @@ from rich.text import Text
 from experiments.lab.slos import Verdict
 from simulator.results import Result
 from simulator.units import format_duration, format_value
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Row = dict[str, Any]
 
@@ -80,14 +83,15 @@ def _head(screen: Console, result: Result) -> None:
     screen.print(f"{runs} of {format_duration(result.duration)}{warmup}, seed {result.seed}; edasim {result.version}")
 
 
-def _rows(result: Result) -> list[Row]:
-    return [{str(key): value for key, value in row.items()} for row in result.summary.to_dict("records")]
+def rows_of(frame: pd.DataFrame) -> list[Row]:
+    """The rows of a table, by the names of its columns."""
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
 
 
 def _by_component(result: Result) -> Iterator[tuple[str, list[Row]]]:
     """The rows of the summary that are shown, by component."""
     rows: dict[str, list[Row]] = {}
-    for row in _rows(result):
+    for row in rows_of(result.summary):
         rows.setdefault(row["component"], []).append(row)
     for component, found in rows.items():
         kind = component.partition(".")[0]
@@ -103,22 +107,24 @@ def _is_shown(kind: str, row: Row) -> bool:
 
 
 def _metrics(screen: Console, component: str, rows: Iterable[Row], runs: int) -> None:
-    table = _table(component, ("", 22, "left"), ("mean", 15, "right"), ("95 % interval", 29, "left"), ("", 0, "left"))
+    table = table_of(component, ("", 22, "left"), ("mean", 15, "right"), ("95 % interval", 29, "left"), ("", 0, "left"))
     for row in rows:
         note = f"in {row['n']} of {runs} runs" if row["n"] < runs else "skewed" if row["skewed"] and runs >= 10 else ""
-        table.add_row(row["metric"], _mean(row), _interval(row), note)
+        table.add_row(row["metric"], mean_text(row), _interval(row), note)
     screen.print()
     screen.print(table)
 
 
-def _table(title: str, *columns: tuple[str, int, Any]) -> Table:
+def table_of(title: str, *columns: tuple[str, int, Any]) -> Table:
+    """A table without lines; each column is a header, its least width and how it is justified."""
     table = Table(title=Text(title, "bold"), title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for header, width, justify in columns:
         table.add_column(header, min_width=width, justify=justify, header_style="dim", overflow="fold")
     return table
 
 
-def _mean(row: Row) -> str:
+def mean_text(row: Row) -> str:
+    """The mean in a row of a summary for people; "≥" where it is a lower bound."""
     if math.isnan(row["mean"]):
         return f"≥ {format_value(row['max'], row['unit'])}" if row["censored"] else "–"
     return ("≥ " if row["censored"] else "") + format_value(row["mean"], row["unit"])
@@ -143,18 +149,18 @@ def interval_text(low: float, high: float, unit: str) -> str:
 def _recovery(screen: Console, result: Result) -> None:
     """One row per fault: how long lag took to be normal again after it, and how high it was."""
     rows: dict[str, dict[str, Row]] = {}
-    for row in _rows(result):
+    for row in rows_of(result.summary):
         if row["component"].startswith("faults.") and row["n"]:
             rows.setdefault(row["component"].removeprefix("faults."), {})[row["metric"]] = row
     if not rows:
         return
     columns = ("", 24, "left"), ("recovery", 12, "right"), ("95 % interval", 22, "left"), ("peak lag", 0, "right")
-    table = _table("faults", *columns)
+    table = table_of("faults", *columns)
     for name, found in rows.items():
         recovery, peak = found.get("recovery_time"), found.get("peak_lag")
         share = found.get("recovered_share")
-        text = _mean(recovery) if recovery else "never" if share and not share["mean"] else "–"
-        table.add_row(name, text, _interval(recovery) if recovery else "", _mean(peak) if peak else "–")
+        text = mean_text(recovery) if recovery else "never" if share and not share["mean"] else "–"
+        table.add_row(name, text, _interval(recovery) if recovery else "", mean_text(peak) if peak else "–")
     screen.print()
     screen.print(table)
 
@@ -184,7 +190,7 @@ def _kept_together(equation: str, width: int) -> str:
 def _verdicts(screen: Console, verdicts: Sequence[Verdict]) -> None:
     if not verdicts:
         return
-    table = _table("service levels", ("", 9, "left"), ("", 0, "left"))
+    table = table_of("service levels", ("", 9, "left"), ("", 0, "left"))
     for each in verdicts:
         known = not math.isnan(each.mean)
         mean = f"mean {'≥ ' * each.censored}{format_value(each.mean, each.unit)}" if known else "no value"

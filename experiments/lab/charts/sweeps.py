@@ -1,0 +1,181 @@
+"""Charts of a sweep: one metric over the varied values, with 95 % intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.lab.charts.page import HEAD_WIDTH, WIDTH, head, small_print
+from experiments.lab.charts.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    PURPLE,
+    VERMILLION,
+    Line,
+    plain_numbers,
+    styled,
+    time_scale,
+    wrapped,
+)
+from simulator.units import format_value
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from experiments.lab.sweep import Sweep
+
+HEADLINES = ("recovery_time", "lag_max", "latency_p99", "duplicate_rate", "dead_letter_rate")
+"""Metrics that are drawn of a scenario without objectives."""
+
+MOST_FIGURES = 12
+MOST_LINES = 6
+MOST_TICKS = 12
+LINES = (BLUE, VERMILLION, GREEN, PURPLE, BLACK, Line("#56B4E9", (0, (3, 1, 1, 1, 1, 1))))
+MARKERS = "os^Dvx"
+
+
+def over_values(sweep: Sweep, component: str, metric: str, x: str | None = None, ax: Axes | None = None) -> Axes:
+    """The metric against the varied path `x`, a line for each combination of the others; points, where `x` is no number.
+
+    `x`: by default the varied number with the most values. Raises KeyError where no cell has the metric.
+    """
+    rows = sweep.metric(component, metric)
+    x = _longest(sweep, rows) if x is None else x
+    with styled():
+        ax = ax or Figure(figsize=(WIDTH, 4.5), layout="constrained").add_subplot()
+        unit, scale = _unit(rows)
+        others = [path for path in sweep.paths if path != x]
+        numeric = _is_numeric(rows[x])
+        names = list(dict.fromkeys(rows[x]))
+        for number, (label, part) in enumerate(_lines(rows, others)):
+            if number == MOST_LINES:
+                break
+            at = part[x].to_numpy(dtype=float) if numeric else np.array([names.index(value) for value in part[x]], dtype=float)
+            if not numeric:
+                at = at + 0.08 * (number - (min(len(set(map(str, rows[others].to_numpy().tolist()))), MOST_LINES) - 1) / 2)
+            _draw(ax, at, part, scale, number, label, joined=bool(numeric))
+        if not numeric:
+            ax.set_xticks(range(len(names)), [wrapped(str(name), 22) for name in names])
+        elif len(names) <= MOST_TICKS:
+            ax.set_xticks(sorted(names))
+        ax.set_xlabel(x)
+        ax.set_ylabel(metric.replace("_", " ") + (f" ({unit})" if unit else ""))
+        plain_numbers(ax)
+        if others:
+            ax.legend(loc="best", title=", ".join(others), fontsize=9.5, title_fontsize=10)
+        ax.set_title(wrapped(finding(rows, sweep.paths), HEAD_WIDTH), loc="left")
+    return ax
+
+
+def finding(rows: pd.DataFrame, paths: Sequence[str]) -> str:
+    """Where a metric is lowest and where it is highest, if the intervals tell the two apart."""
+    known = [row for row in rows.to_dict("records") if row["mean"] == row["mean"]]
+    name = f"{_short(rows['component'].iloc[0])}, {rows['metric'].iloc[0].replace('_', ' ')}"
+    unreached = sum(bool(row["censored"]) and row["mean"] != row["mean"] for row in rows.to_dict("records"))
+    never = f"; not reached in {unreached} of {len(rows)} cells" if unreached else ""
+    if not known:
+        return f"{name}: no value in any cell" if not unreached else f"{name}{never.replace(';', ':')}"
+    low, high = (pick(known, key=lambda row: row["mean"]) for pick in (min, max))
+    if not low["ci_high"] < high["ci_low"]:
+        both = f"{format_value(low['mean'], low['unit'])} to {format_value(high['mean'], high['unit'])}"
+        return f"{name}: no clear difference ({both}){never}"
+    return f"{name}: from {_cell(low, paths)} to {_cell(high, paths)}{never}"
+
+
+def _cell(row: Mapping[Any, Any], paths: Sequence[str]) -> str:
+    values = ", ".join(f"{path.rpartition('.')[2]} = {row[path]}" for path in paths)
+    return f"{'≥ ' * bool(row['censored'])}{format_value(row['mean'], row['unit'])} ({values})"
+
+
+def sweep_figures(sweep: Sweep) -> dict[str, Figure]:
+    """A figure for each objective's metric, or for the headlines of each component where there are no objectives."""
+    figures = {}
+    for component, metric in worth_drawing(sweep):
+        with styled():
+            figure = Figure(figsize=(WIDTH, 5.2))
+            ax = over_values(sweep, component, metric, ax=figure.add_subplot())
+            text = ax.get_title(loc="left")
+            ax.set_title("", loc="left")
+            head(figure, text)
+            small_print(figure, *_origin(sweep))
+            figure.subplots_adjust(0.085, 0.19, 0.98, 0.9 - 0.05 * text.count("\n"))
+        figures[f"{component}.{metric}"] = figure
+    return figures
+
+
+def _origin(sweep: Sweep) -> Iterator[str]:
+    result, runs = sweep.cells[0].result, sorted(set(sweep.runs))
+    yield f"{sweep.name}, seed {result.seed}"
+    yield f"{'-'.join(map(str, dict.fromkeys((runs[0], runs[-1]))))} runs a cell, mean and 95 % interval"
+    if sweep.summary["censored"].any():
+        yield "hollow triangle: at least"
+    yield f"edasim {result.version}"
+
+
+def worth_drawing(sweep: Sweep) -> list[tuple[str, str]]:
+    """Component and metric of each objective; without any, of the headlines that differ between cells."""
+    system = sweep.cells[0].system
+    wanted = [(slo.component, slo.metric) for slo in system.slos]
+    frame = sweep.summary[["component", "metric", "mean"]].dropna()
+    if not wanted:
+        found = frame[frame["metric"].isin(HEADLINES)].groupby(["component", "metric"], sort=False)["mean"].nunique()
+        wanted = [key for key, different in found.items() if different > 1]  # type: ignore[misc]
+    known = set(zip(frame["component"], frame["metric"], strict=True))
+    return [key for key in dict.fromkeys(wanted) if key in known][:MOST_FIGURES]
+
+
+def _is_numeric(column: Any) -> bool:
+    from pandas.api.types import is_numeric_dtype
+
+    return bool(is_numeric_dtype(column))
+
+
+def _longest(sweep: Sweep, rows: pd.DataFrame) -> str:
+    return max(sweep.paths, key=lambda path: (_is_numeric(rows[path]), rows[path].nunique()))
+
+
+class _Unit(NamedTuple):
+    name: str
+    scale: float
+
+
+def _unit(rows: pd.DataFrame) -> _Unit:
+    unit = rows["unit"].iloc[0]
+    if unit == "s":
+        longest = float(np.nanmax(rows[["mean", "ci_high"]].to_numpy(dtype=float), initial=0.0))
+        return _Unit("ms", 1e-3) if longest < 1 else _Unit(*time_scale(longest))
+    return {"share": _Unit("%", 0.01), "1/s": _Unit("1/s", 1.0), "count": _Unit("", 1.0)}.get(unit, _Unit("", 1.0))
+
+
+def _lines(rows: pd.DataFrame, others: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
+    if not others:
+        yield "", rows
+        return
+    for values, part in rows.groupby(others, sort=False):
+        yield ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values), part
+
+
+def _draw(ax: Axes, x: np.ndarray, part: pd.DataFrame, scale: float, number: int, label: str, joined: bool) -> None:
+    """Means with their intervals; an arrow upwards from a lower bound."""
+    order = np.argsort(x, kind="stable")
+    mean, low, high, most = (part[name].to_numpy(dtype=float)[order] / scale for name in ("mean", "ci_low", "ci_high", "max"))
+    bound = part["censored"].to_numpy(dtype=bool)[order]
+    line = LINES[number]
+    errors = np.nan_to_num(np.maximum([mean - np.fmax(low, 0), high - mean], 0))
+    ax.errorbar(
+        x[order], mean, errors, color=line.colour, linestyle=line.dashes if joined else "none",
+        marker=MARKERS[number], markersize=6, capsize=3, label=label,
+    )  # fmt: skip
+    at_least = np.where(np.isnan(mean), most, mean)
+    ax.plot(
+        x[order][bound], at_least[bound], linestyle="none", marker="^", markersize=11, markerfacecolor="none", color=line.colour
+    )
+
+
+def _short(component: str) -> str:
+    return component.partition(".")[2] or component
