@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
+from models.later import later
 from models.scalars import Rate
 from simulator.spec import Spec
 
 
 class Costs(Spec):
-    """`[costs]`: per hour, per month, or per million."""
+    """`[costs]`: per hour, per month, or per million. An instance and a node are paid for whether they are up or down."""
 
     consumer_hour: Rate = 0.0
     broker_node_hour: Rate = 0.0
     store_million_operations: Rate = 0.0
-    storage_gb_month: Rate = 0.0
+    storage_gb_month: Rate = Field(0.0, json_schema_extra=later())
     dependency_million_calls: Rate = 0.0

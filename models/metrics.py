@@ -1,6 +1,10 @@
-"""Every metric that a run measures, with its unit: "s", "1" (a number), "count", "share" or "1/s"."""
+"""Every metric that a run measures: its unit, "s", "1" (a number), "count", "share" or "1/s", and which side is good."""
 
 from __future__ import annotations
+
+from typing import Literal
+
+Side = Literal["lower", "higher"]
 
 _WORDS = {"seconds": "s", "numbers": "1", "counts": "count", "shares": "share", "rates": "1/s"}
 
@@ -50,6 +54,40 @@ METRICS: dict[str, dict[str, str]] = {
 }
 """Unit of each metric by the kind of component that has it; `system` is a component by itself."""
 
+_LOWER = {
+    "producers": "unsent phantom failed unconfirmed waiting publish_retries publish_latency_{mean,p50,p95,p99} blocked_time",
+    "topics": "lost expired rejected",
+    "consumers": """duplicate_effects dead_lettered dead_letter_moves dead_letter_depth_max discarded expired lost unpublished
+        out_of_order backlog lag_{mean,p99,max} lag_waiting_max lag_committed_{mean,max} lag_partition_max rebalances
+        duplicate_rate error_rate dead_letter_rate unfinished_share attempts_mean amplification wait_{mean,p50,p95,p99}
+        latency_{mean,sd,p50,p95,p99,p999} end_to_end_{mean,p99} lag_seconds_{mean,p99,max}""",
+    "dependencies": "errors rejected wasted queue_max latency_{mean,p99}",
+    "faults": "peak_lag downtime time_to_detect recovery_time",
+    "sagas": "stuck inconsistent duration_{mean,p99}",
+    "aggregates": "replay_time_mean staleness_{mean,p99}",
+    "system": "loss_rate dead_letter_rate phantom_rate duplicate_rate slo_violation cost",
+}
+_HIGHER = {
+    "producers": "published",
+    "topics": "available_fraction",
+    "consumers": "processed throughput availability served",
+    "faults": "recovered_share",
+    "sagas": "completed",
+    "paths": "availability",
+}
+
+_SIDES: tuple[tuple[Side, dict[str, str]], ...] = (("lower", _LOWER), ("higher", _HIGHER))
+
+BETTER: dict[tuple[str, str], Side] = {
+    (kind, name): side
+    for side, listed in _SIDES
+    for kind, names in listed.items()
+    for entry in names.split()
+    for name in _each(entry)
+}
+"""Which side is good, by kind of component and metric; of a metric that is not here neither is by itself, such as
+utilization or the calls of a dependency."""
+
 TIMES = frozenset(name for metrics in METRICS.values() for name, unit in metrics.items() if unit == "s")
 """The metrics that are measured in seconds."""
 
@@ -57,3 +95,8 @@ TIMES = frozenset(name for metrics in METRICS.values() for name, unit in metrics
 def metrics_of(component: str) -> dict[str, str]:
     """Units of the metrics of a component, by its path (`consumers.payment`); {} for no kind of component."""
     return METRICS.get(component.partition(".")[0], {})
+
+
+def good_side(component: str, metric: str) -> Side | None:
+    """Whether less or more of a metric is better; None where that depends on what else happens."""
+    return BETTER.get((component.partition(".")[0], metric))

@@ -43,4 +43,4 @@ class Outline(Spec):
     sagas: dict[Name, Saga] = Field({}, json_schema_extra=later())
     aggregates: dict[Name, Aggregate] = Field({}, json_schema_extra=later())
     paths: dict[Name, AvailabilityPath] = Field({}, json_schema_extra=later())
-    costs: Costs | None = Field(None, json_schema_extra=later())
+    costs: Costs | None = None

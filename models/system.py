@@ -24,13 +24,14 @@ from models.journey import Journey
 from models.log import Cursor, Partition
 from models.measures import measure
 from models.message import Messages
+from models.pricing import cost_per_hour
 from models.producing import AheadProducing, ClosedProducing, OpenProducing, Producing
 from models.queue import Queue
 from models.rules import Rules
 from models.scenario import Scenario
 from models.server import Server
 from models.settlement import Settlement
-from simulator.results import Measurement
+from simulator.results import Measure, Measurement
 from simulator.simulation import WAIT_END, Simulation
 
 PLACES = 1 << 20
@@ -146,8 +147,11 @@ class System(Scenario):
         fates = {name: final_states(group, parts.servers.values()) for name, group in parts.groups.items()}
         books = _books(parts, {name: states for name, (states, _) in fates.items()})
         measurement = measure(collect(parts, fates, parts.sim.trace))
+        metrics = measurement.metrics
+        if parts.scenario.costs is not None:
+            metrics = (*metrics, Measure("system", "cost", "1", cost_per_hour(parts.scenario, metrics)))
         return Measurement(
-            metrics=measurement.metrics,
+            metrics=metrics,
             times=measurement.times,
             series=measurement.series,
             windows=measurement.windows,

@@ -277,7 +277,7 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     ),
     ("alerts", [{"name": "a", "component": "c", "metric": "lag", "above": 1}], "alerts", ["not supported yet"]),
     ("stores", {"s": {"latency": 1}}, "stores", ["not supported yet"]),
-    ("costs", {"consumer_hour": 1}, "costs", ["not supported yet"]),
+    ("costs", {"storage_gb_month": 1.0}, "costs.storage_gb_month", ["not supported yet"]),
     ("faults", fault(kind="loss", rate=0.1), "faults[0].kind", ['"loss" is not supported yet', '"crash"']),
     ("faults", fault(target="broker.nodes[0]"), "faults[0].target", ["not supported yet"]),
     ("faults", fault(target="producers.p -> broker"), "faults[0].target", ["not supported yet"]),

@@ -18,6 +18,7 @@ from experiments import charts, sweep
 from experiments.lab.cli import app
 from experiments.lab.store import Store, content_of
 from experiments.lab.sweep import combinations_of, finish_cells
+from experiments.lab.sweep_folder import SweepFolder
 from models import System
 from models.errors import BadScenario
 from simulator.replication import replicate, replicate_all
@@ -232,8 +233,6 @@ def test_two_processes_share_a_folder(system: System, tmp_path: Path) -> None:
 
 
 def test_another_scenario_does_not_take_a_folder_in_which_a_sweep_is_running(system: System, tmp_path: Path) -> None:
-    from experiments.lab.sweep_folder import SweepFolder
-
     with (
         SweepFolder(tmp_path / "out", system, 1),
         pytest.raises(BlockingIOError, match="another scenario is running"),

@@ -4,89 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
+from experiments.lab import charts
+from experiments.lab.cells import Cell, Sweep, Value, is_number, text_of
 from experiments.lab.sweep_folder import SweepFolder
 from models import System
 from models.errors import BadScenario, Problem
-from models.toml import inline
 from simulator.replication import Progress, replicate_all
 from simulator.results import Result
 from simulator.units import parse_duration
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-Value = Any
-"""What a scenario may hold at a path: a number, a text, or a table for a whole policy."""
-
-
-@dataclass(frozen=True, eq=False)
-class Cell:
-    """One combination: its `values` by path, the `system` that has them, and its `result` (metrics alone)."""
-
-    values: Mapping[str, Value]
-    system: System
-    result: Result
-
-
-@dataclass(frozen=True, eq=False)
-class Sweep:
-    """What a sweep found. `paths`: what was varied; `cells`: in the order of the combinations."""
-
-    name: str
-    paths: tuple[str, ...]
-    cells: tuple[Cell, ...]
-
-    @property
-    def runs(self) -> list[int]:
-        """Replications of each cell."""
-        return [cell.result.runs for cell in self.cells]
-
-    @cached_property
-    def summary(self) -> pd.DataFrame:
-        """A row per cell and metric: the varied paths as columns, then component, metric, unit, mean, ci_low, ... n, ...
-
-        Numbers stay numbers; a column with anything else holds texts as TOML has them.
-        """
-        import pandas as pd
-
-        parts = []
-        for cell in self.cells:
-            part = cell.result.summary.copy()
-            for place, (path, value) in enumerate(_columns(self.cells, cell.values).items()):
-                part.insert(place, path, value)
-            parts.append(part)
-        return pd.concat(parts, ignore_index=True)
-
-    def metric(self, component: str, metric: str) -> pd.DataFrame:
-        """The rows of one metric. Raises KeyError, with near names, where no cell has it."""
-        rows = self.summary[(self.summary["component"] == component) & (self.summary["metric"] == metric)]
-        if rows.empty:
-            self.cells[0].result.value(component, metric)
-        return rows.reset_index(drop=True)
-
-    def _repr_html_(self) -> str:
-        shown = self.summary[[*self.paths, "component", "metric", "unit", "mean", "ci_low", "ci_high", "n"]]
-        return shown.to_html(index=False, border=0, max_rows=60, float_format="{:.4g}".format)
-
-
-def _columns(cells: Sequence[Cell], values: Mapping[str, Value]) -> dict[str, float | str]:
-    """The values of a cell as cells of a table."""
-    plain = {path: all(_is_number(cell.values[path]) for cell in cells) for path in values}
-    return {path: value if plain[path] else text_of(value) for path, value in values.items()}
-
-
-def _is_number(value: Value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def text_of(value: Value) -> str:
-    """A value as people write it: texts bare, tables as TOML."""
-    return value if isinstance(value, str) else inline(value)
 
 
 def sweep(
@@ -115,8 +43,6 @@ def sweep(
     systems = [system_of(system, values) for values in combinations]
     if out is None:
         return _finished(system, combinations, replicate_all(systems, runs, seed, jobs, False, progress, series=False), systems)
-    from experiments.lab import charts
-
     with SweepFolder(Path(out), system, system.seed if seed is None else seed) as folder:
         results = replicate_all(systems, runs, seed, jobs, False, progress, folder.store, series=False)
         found = _finished(system, combinations, results, systems)
@@ -190,7 +116,7 @@ def _hypercube(ranges: Mapping[str, Sequence[Value]], sample: int, seed: int) ->
 
 def _range(path: str, values: Sequence[Value]) -> tuple[float, float]:
     try:
-        low, high = (value if _is_number(value) else parse_duration(value) for value in values)
+        low, high = (value if is_number(value) else parse_duration(value) for value in values)
     except ValueError:
         low, high = 1.0, 0.0
     if not low < high:

@@ -27,7 +27,7 @@ from simulator.units import format_value
 if TYPE_CHECKING:
     import pandas as pd
 
-    from experiments.lab.sweep import Sweep
+    from experiments.lab.cells import Sweep
 
 HEADLINES = ("recovery_time", "lag_max", "latency_p99", "duplicate_rate", "dead_letter_rate")
 """Metrics that are drawn of a scenario without objectives."""

@@ -26,7 +26,7 @@ from experiments.lab.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from experiments.lab.sweep import Sweep
+    from experiments.lab.cells import Sweep
     from models import System
 
 VaryOption = Annotated[
