@@ -11,7 +11,8 @@ from models.log import Cursor, Partition, Seek
 from models.outcome import OK, RETURNED, SUPPRESSED
 from models.rules import Rules
 from models.settlement import Again, Settlement
-from models.worker import Wait, Worker
+from models.waiting import Wait
+from models.worker import Worker
 from simulator.recorder import NAN
 
 
@@ -70,6 +71,7 @@ class LogWorker(Worker):
                 if life.stopping and not rules.finishes_batch:
                     break
             self.finish_batch()
+        yield life.never
 
     def poll(self) -> bool:
         """Takes up to `batch` records, of this worker's share of the partitions. Commits what is due first."""
@@ -112,7 +114,7 @@ class LogWorker(Worker):
             yield from self.sleep(interval)
         else:
             life.idle.append(self)
-            yield from self._listen()
+            yield from self.listen()
 
     def _serve_batch(self) -> Wait:
         """One service for the whole batch, drawn for its first event; what follows is done event by event at its end."""

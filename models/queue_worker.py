@@ -11,7 +11,8 @@ from models.outcome import RETURNED, SUPPRESSED
 from models.queue import Queue
 from models.rules import Rules
 from models.settlement import Again, Settlement
-from models.worker import Wait, Worker
+from models.waiting import Wait
+from models.worker import Worker
 
 
 class QueueWorker(Worker):
@@ -41,7 +42,7 @@ class QueueWorker(Worker):
                 yield from self.wait_for_intake()
             if not buffer or not (life.open or life.stopping):
                 life.idle.append(self)
-                yield from self._listen()
+                yield from self.listen()
                 continue
             tag, queue, place, event = buffer.popleft()
             handling = self.handlings[queue.topic]
@@ -56,6 +57,7 @@ class QueueWorker(Worker):
             life.active -= 1
             if not life.active and not life.open:
                 self.on_stopped(life)
+        yield life.never
 
     def _settle(self, tag: int, queue: Queue, place: int, handling: Handling, event: int, outcome: int) -> None:
         life = self.life
