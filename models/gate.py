@@ -39,7 +39,7 @@ class Gate:
 
     def tell(self, outcome: int, now: float, seconds: float) -> None:
         """Tells the breaker how a call ended that took so many seconds; of poison and what was done before it hears nothing."""
-        if outcome == POISON or outcome == SUPPRESSED:
+        if outcome in (POISON, SUPPRESSED):
             self.state.release(now)
         else:
             self.state.record(outcome != OK, now, seconds)
@@ -48,6 +48,8 @@ class Gate:
     def refuses_intake(self) -> bool:
         """Whether an instance that pauses must not take another event now."""
         state = self.state
+        if not self.pauses or state.state is CLOSED:
+            return False
         state.advance(math.nextafter(self.sim._now, 0.0))
         return state.state is OPEN or (state.state is HALF_OPEN and not state.permissions)
 

@@ -56,11 +56,10 @@ class LogWorker(Worker):
 
     def run(self) -> Wait:
         """Poll, handle, commit; sleep when there is nothing."""
-        life, rules = self.life, self.rules
-        pauses = life.gate is not None and life.gate.pauses
+        life, rules, gate = self.life, self.rules, self.life.gate
         while not life.stopping:
-            if pauses:
-                yield from self.wait_for_intake()
+            if gate is not None and gate.refuses_intake():
+                yield from self.wait_for_intake(gate)
             if not self.poll():
                 yield from self._idle()
                 continue

@@ -35,11 +35,10 @@ class QueueWorker(Worker):
 
     def run(self) -> Wait:
         """Take, handle, settle; sleep when there is nothing."""
-        life, rules, buffer = self.life, self.rules, self.life.buffer
-        pauses = life.gate is not None and life.gate.pauses
+        life, rules, buffer, gate = self.life, self.rules, self.life.buffer, self.life.gate
         while not life.stopping or (rules.acknowledge_first and buffer):
-            if pauses:
-                yield from self.wait_for_intake()
+            if gate is not None and gate.refuses_intake():
+                yield from self.wait_for_intake(gate)
             if not buffer or not (life.open or life.stopping):
                 life.idle.append(self)
                 yield from self.listen()

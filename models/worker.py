@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 import simpy
 
 from models.draws import ONCE
+from models.gate import Gate
 from models.handling import Handling
 from models.instance import Life
 from models.outcome import ERROR, OK, PENDING, POISON, RETURNED, SHORT, SUPPRESSED, TIMEOUT, TRANSIENT
@@ -14,7 +15,7 @@ from models.rules import Rules
 from models.server import Call
 from models.waiting import INFINITY, Story, Wait, Waiting
 from simulator.recorder import NAN
-from simulator.simulation import TIMER
+from simulator.simulation import TIMER, Alarm, priority
 
 
 class Worker(Waiting):
@@ -30,6 +31,9 @@ class Worker(Waiting):
         self.served = False
         self.probing = False
         self._watch_at = INFINITY
+        self._timer = Alarm(life.sim, priority(TIMER, life.place))
+        self._on_time: list[Callable[[object], None]] = [self._time_out]
+        self._answer = self.bell.ring_at_once
         self.try_once = self.attempt if life.gate is None else self.try_at_gate
         self.handle = self.attempt if rules.plain else self.deliver
 
@@ -116,10 +120,9 @@ class Worker(Waiting):
         """Whether the event in hand is still this worker's to handle."""
         return True
 
-    def wait_for_intake(self) -> Wait:
-        """Before it takes an event: while the breaker is open and the instance pauses, it takes none."""
-        life, gate = self.life, self.life.gate
-        while gate is not None and gate.pauses and gate.refuses_intake() and not life.stopping:
+    def wait_for_intake(self, gate: Gate) -> Wait:
+        """While the breaker is open and the instance pauses, it takes no event."""
+        while gate.refuses_intake() and not self.life.stopping:
             gate.changed()
             gate.waiting.append(self.bell)
             yield from self.listen()
@@ -166,30 +169,29 @@ class Worker(Waiting):
 
     def _call_dependencies(self, handling: Handling, event: int, n: int, deadline: float) -> Story:
         """Each dependency in order; a call under way at the deadline is abandoned, not stopped."""
-        outcome = OK
+        life = self.life
         self.deadline = deadline
         for server, latency, error, last in handling.calls:
             handling.journey.calls[event] += 1
-            call = Call(handling, event, last, latency(event, n), error(event, n))
+            call = self.call = Call(handling, event, last, latency(event, n), error(event, n), self._answer)
             server.call(call)
             if call.outcome == PENDING:
-                call.answer = self.bell.ring_at_once
-                self.call = call
                 if deadline < self._watch_at:
                     self._watch(deadline)
-                yield from self.listen()
-                self.call = None
-            outcome = call.outcome
-            if outcome != OK:
+                mark = life.mark
+                yield self.bell.wait()
+                if life.mark != mark:
+                    yield from self.disturbed()
+            if call.outcome != OK:
                 break
-        self.deadline = INFINITY
-        return outcome
+        self.call, self.deadline = None, INFINITY
+        return call.outcome
 
     def _watch(self, deadline: float) -> None:
         self._watch_at = deadline
-        self.sim.call_at(deadline, TIMER, self._time_out, self.life.place)
+        self._timer.at(max(deadline, self.sim._now)).callbacks = self._on_time
 
-    def _time_out(self) -> None:
+    def _time_out(self, _: object) -> None:
         """The one timer of this worker: the deadline in force may have moved since it was set."""
         self._watch_at = INFINITY
         if self.deadline == INFINITY or not self.life.alive:
