@@ -226,10 +226,10 @@ class LogWorker(Worker):
 
     def _commit_batch(self, now: float) -> None:
         """In a transaction the publishes appear with the commit, and not at all if a partition was lost meanwhile."""
-        ours = [run for run in self.runs if run.is_ours()]
-        if len(ours) == len(self.runs) or self.rules.commit == "batch":
-            for run in ours:
-                run.cursor.commit(run.offset, now)
+        if not self.rules.defer_publishes or all(run.is_ours() for run in self.runs):
+            for run in self.runs:
+                if run.is_ours():
+                    run.cursor.commit(run.offset, now)
             for handling, event in self.unpublished:
                 handling.publish(event, now)
         self.unpublished.clear()

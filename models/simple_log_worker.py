@@ -22,6 +22,7 @@ class SimpleLogWorker(LogWorker):
         life, rules, sim, instance = self.life, self.rules, self.sim, self.instance
         alarm, bell, resume = self.alarm, self.bell, self.resume
         queue, eid, order, may_fail = sim._queue, sim._eid, alarm.order, rules.may_fail
+        tools = [(handling, handling.journey, *handling.service, *handling.failure) for handling in self.handlings]
         while not life.stopping:
             mark = life.mark
             if not self.poll():
@@ -33,9 +34,8 @@ class SimpleLogWorker(LogWorker):
             self.busy_since = sim._now
             for run in self.runs:
                 cursor = run.cursor
-                records, handling = cursor.records, self.handlings[cursor.topic]
-                journey, service, services = handling.journey, handling.service.at, handling.service.column
-                failure, failures = handling.failure.at, handling.failure.column
+                records = cursor.records
+                handling, journey, service, services, failure, failures = tools[cursor.topic]
                 started, attempts, effect = journey.started, journey.attempts, journey.effect
                 for offset in range(run.offset, run.end):
                     event = records[offset]

@@ -1,7 +1,8 @@
 """Typed columns in which a run writes what happened, and from which every series and metric is computed afterwards.
 
-A `Trail` takes rows in the order in which they happen, a `Ledger` fills in later what is not known yet. Columns that are indexed by the number of a thing are plain `array`s,
-extended in blocks by `grow`. Both cost 8 bytes a number and nothing while nobody looks.
+A `Trail` takes rows in the order in which they happen, a `Ledger` has rows that are filled in later. Columns that are indexed
+by the number of a thing are plain `array`s, extended in blocks by `grow`. All cost at most 8 bytes a number, and nothing while
+nobody looks.
 """
 
 from __future__ import annotations
