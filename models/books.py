@@ -6,7 +6,8 @@ the rest was written by the mechanism that caused it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from models.handling import Handling
 from models.instance import Life
 from models.journey import Journey
 from models.log_worker import LogWorker
+from models.producing import Producing
 from models.queue_worker import QueueWorker
 from models.record import BACKLOG, DEAD_LETTERED, DISCARDED, IN_FLIGHT, LOST, PROCESSED, STATES
 from models.server import Server
@@ -26,6 +28,23 @@ UNKNOWN = -1
 
 class AccountingError(RuntimeError):
     """An event is in no state, or a sum does not add up: a bug of the simulator, never of the scenario."""
+
+
+def balanced(
+    producers: Mapping[str, Producing],
+    groups: Mapping[str, Group],
+    channels: Mapping[str, Channel],
+    states: Mapping[str, list[np.ndarray]],
+) -> dict[str, list[Any]]:
+    """The books as a table of component, term, value; `states` as `final_states` has them. Raises AccountingError."""
+    rows: list[tuple[str, str, int]] = []
+    for name, producer in producers.items():
+        stored = producer.messages.count_roots(producer.root)
+        rows += [(name, term, count) for term, count in check_producer(name, producer.events, stored)]
+    for name, group in groups.items():
+        rows += [(name, term, count) for term, count in check_group(group, channels, states[name])]
+    components, terms, counts = zip(*rows, strict=True) if rows else ((), (), ())
+    return {"component": list(components), "term": list(terms), "value": list(counts)}
 
 
 def final_states(group: Group, servers: Iterable[Server]) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -109,7 +128,7 @@ def _deliverable(group: Group, topic: int, journey: Journey) -> Iterator[int]:
             yield again.event
 
 
-def check_group(group: Group, channels: dict[str, Channel], states: list[np.ndarray]) -> list[tuple[str, int]]:
+def check_group(group: Group, channels: Mapping[str, Channel], states: list[np.ndarray]) -> list[tuple[str, int]]:
     """The equation of a group, in distinct events: (term, number) of each. Raises AccountingError where it does not hold."""
     counts = sum((np.bincount(state, minlength=len(STATES)) for state in states), np.zeros(len(STATES), dtype=np.int64))
     arrived = sum(_stored(channels[handling.journey.messages.topic]) for handling in group.handlings)

@@ -204,7 +204,7 @@ class BreakerState:
         if self.state is CLOSED:
             window = self._window
             window.add(outcome, now)
-            if window.failed >= self._failures or (window.calls >= self._minimum and self._too_bad(window)):
+            if (window.failed or window.slow) and self._should_open(window):
                 self._open(now)
         elif self.state is HALF_OPEN:
             self._judge_probe(outcome, now)
@@ -219,6 +219,9 @@ class BreakerState:
                 self._open(now)
             else:
                 self._close(now)
+
+    def _should_open(self, window: CountWindow | TimeWindow) -> bool:
+        return window.failed >= self._failures or (window.calls >= self._minimum and self._too_bad(window))
 
     def _too_bad(self, window: CountWindow | TimeWindow) -> bool:
         return window.failed / window.calls >= self._rate or window.slow / window.calls >= self.spec.slow_call_rate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models.keys import partition_of
 from models.log import Partition
-from models.message import NONE, Messages
+from models.message import NO_LUCK, NONE, Messages
 from models.queue import Queue
 from simulator.recorder import Trail
 from simulator.simulation import Simulation
@@ -61,12 +61,9 @@ class Channel:
     def add_child(self, parents: Messages, parent: int, source: int, key: int, copy: int | None, now: float) -> int:
         """A new event published by a handler; `copy` is None where there is one, which then has its root's luck."""
         messages = self.messages
-        event = messages.add(now, parents.key_of(parent), parents.born_at(parent), parent, source)
-        if copy is None and parents.root_of(parent) != NONE:
-            root = parents.root_of(parent)
-            messages.root[event] = messages.add_producer(parents.producers[root], parents.producer_keys[root])
-            messages.k[event] = parents.k_of(parent)
-        else:
+        luck = messages.luck_of(parents, parent) if copy is None else NO_LUCK
+        event = messages.add(now, parents.key_of(parent), parents.born_at(parent), parent, source, luck)
+        if luck is NO_LUCK:
             messages.identities[event] = child_identity(parents.identity(parent), key, copy or 0)
         self.append(event)
         return event

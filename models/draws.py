@@ -17,7 +17,7 @@ from simulator.distributions import Constant, Distribution
 from simulator.recorder import BLOCK
 from simulator.streams import Stream
 
-FIRST = 1
+ONCE, FIRST = 0, 1
 
 
 class Draw(NamedTuple):
@@ -38,9 +38,9 @@ def drawer(stream: Stream, messages: Messages, shape: Distribution) -> Draw:
     return _drawer(stream, messages, shape.ppf, shape.ppf_array)
 
 
-def uniform_drawer(stream: Stream, messages: Messages) -> Draw:
-    """Uniform numbers in [0, 1)."""
-    return _drawer(stream, messages, _same, _same_array)
+def uniform_drawer(stream: Stream, messages: Messages, usual: int = FIRST) -> Draw:
+    """Uniform numbers in [0, 1); `usual` is the n that is mostly asked for."""
+    return _drawer(stream, messages, _same, _same_array, usual)
 
 
 def rare_drawer(stream: Stream, messages: Messages, shape: Distribution | None = None) -> Callable[[int, int], float]:
@@ -48,6 +48,9 @@ def rare_drawer(stream: Stream, messages: Messages, shape: Distribution | None =
     identity, uniform = messages.identity, stream.uniform
     if shape is None:
         return lambda event, n: uniform(identity(event), n)
+    if isinstance(shape, Constant):
+        value = shape.value
+        return lambda event, n: value
     ppf = shape.ppf
     return lambda event, n: ppf(uniform(identity(event), n))
 
@@ -61,7 +64,11 @@ def _same_array(u: np.ndarray) -> np.ndarray:
 
 
 def _drawer(
-    stream: Stream, messages: Messages, ppf: Callable[[float], float], ppf_array: Callable[[np.ndarray], np.ndarray]
+    stream: Stream,
+    messages: Messages,
+    ppf: Callable[[float], float],
+    ppf_array: Callable[[np.ndarray], np.ndarray],
+    usual: int = FIRST,
 ) -> Draw:
     identity, uniform = messages.identity, stream.uniform
     columns: dict[int, array[float]] = {}
@@ -69,7 +76,7 @@ def _drawer(
     def extended(root: int, k: int) -> float:
         column = columns.setdefault(root, array("d"))
         while len(column) <= k:
-            block = stream.block(messages.producer_keys[root], len(column), BLOCK, FIRST)
+            block = stream.block(messages.producer_keys[root], len(column), BLOCK, usual)
             column.frombytes(np.ascontiguousarray(ppf_array(block), dtype=np.float64).tobytes())
         return column[k]
 
@@ -77,7 +84,7 @@ def _drawer(
         arrivals = columns.setdefault(0, array("d"))
 
         def draw_arrival(event: int, n: int) -> float:
-            if n == FIRST:
+            if n == usual:
                 try:
                     return arrivals[event]
                 except IndexError:
@@ -90,7 +97,7 @@ def _drawer(
 
     def draw(event: int, n: int) -> float:
         root = roots[event]
-        if n == FIRST and root != NONE:
+        if n == usual and root != NONE:
             try:
                 return columns[root][ks[event]]
             except (KeyError, IndexError):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from models.breaker import HALF_OPEN, OPEN, Breaker, BreakerState
+from models.breaker import CLOSED, HALF_OPEN, OPEN, Breaker, BreakerState
+from models.outcome import OK, POISON, SUPPRESSED
 from simulator.simulation import TIMER, Alarm, Simulation
 
 
@@ -28,9 +29,27 @@ class Gate:
         self.ended = self.sim.now
         self.state.advance(self.ended)
 
+    def admits(self, now: float) -> bool:
+        """Asks the breaker for a permission."""
+        if self.state.state is CLOSED:
+            return True
+        allowed = self.state.allows(now)
+        self.changed()
+        return allowed
+
+    def tell(self, outcome: int, now: float, seconds: float) -> None:
+        """Tells the breaker how a call ended that took so many seconds; of poison and what was done before it hears nothing."""
+        if outcome in (POISON, SUPPRESSED):
+            self.state.release(now)
+        else:
+            self.state.record(outcome != OK, now, seconds)
+        self.changed()
+
     def refuses_intake(self) -> bool:
         """Whether an instance that pauses must not take another event now."""
         state = self.state
+        if not self.pauses or state.state is CLOSED:
+            return False
         state.advance(math.nextafter(self.sim._now, 0.0))
         return state.state is OPEN or (state.state is HALF_OPEN and not state.permissions)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from models.channel import Channel
 from models.consumer import Consumer
-from models.draws import drawer, rare_drawer, uniform_drawer
+from models.draws import ONCE, drawer, rare_drawer, uniform_drawer
 from models.idempotency import Marks
 from models.journey import MARK, Journey
 from models.outcome import OK, SUPPRESSED
@@ -72,7 +72,7 @@ class Handling:
         messages = journey.messages
         self.service = drawer(sim.stream(f"{group}/service"), messages, spec.service)
         self.failure = uniform_drawer(sim.stream(f"{group}/failure"), messages)
-        self.poison = rare_drawer(sim.stream(f"{group}/poison"), messages)
+        self.poison = uniform_drawer(sim.stream(f"{group}/poison"), messages, ONCE)
         self.retry_luck = rare_drawer(sim.stream(f"{group}/retry"), messages)
         self.redelivery_luck = rare_drawer(sim.stream(f"{group}/redelivery"), messages)
         self.mark_latency: Callable[[int, int], float] | None = None

@@ -13,7 +13,7 @@ from models.log import Cursor, Seek
 from models.queue import Queue
 from models.record import DOWN, PAUSED, RUNNING, STARTING
 from simulator.recorder import Trail
-from simulator.simulation import DELIVERY, Alarm, Simulation, priority
+from simulator.simulation import DELIVERY, Simulation, Waker, priority
 
 INFINITY = float("inf")
 
@@ -21,7 +21,7 @@ INFINITY = float("inf")
 class Worker(Protocol):
     """A worker of a life, as far as the life must know it."""
 
-    bell: Alarm
+    bell: Waker
     polled_at: float
     busy_since: float
     held_since: float

@@ -11,7 +11,8 @@ from models.log import Cursor, Partition, Seek
 from models.outcome import OK, RETURNED, SUPPRESSED
 from models.rules import Rules
 from models.settlement import Again, Settlement
-from models.worker import Wait, Worker
+from models.waiting import Wait
+from models.worker import Worker
 from simulator.recorder import NAN
 
 
@@ -55,11 +56,10 @@ class LogWorker(Worker):
 
     def run(self) -> Wait:
         """Poll, handle, commit; sleep when there is nothing."""
-        life, rules = self.life, self.rules
-        pauses = life.gate is not None and life.gate.pauses
+        life, rules, gate = self.life, self.rules, self.life.gate
         while not life.stopping:
-            if pauses:
-                yield from self.wait_for_intake()
+            if gate is not None and gate.refuses_intake():
+                yield from self.wait_for_intake(gate)
             if not self.poll():
                 yield from self._idle()
                 continue
@@ -70,6 +70,7 @@ class LogWorker(Worker):
                 if life.stopping and not rules.finishes_batch:
                     break
             self.finish_batch()
+        yield life.never
 
     def poll(self) -> bool:
         """Takes up to `batch` records, of this worker's share of the partitions. Commits what is due first."""
@@ -112,7 +113,7 @@ class LogWorker(Worker):
             yield from self.sleep(interval)
         else:
             life.idle.append(self)
-            yield from self._listen()
+            yield from self.listen()
 
     def _serve_batch(self) -> Wait:
         """One service for the whole batch, drawn for its first event; what follows is done event by event at its end."""
@@ -225,10 +226,10 @@ class LogWorker(Worker):
 
     def _commit_batch(self, now: float) -> None:
         """In a transaction the publishes appear with the commit, and not at all if a partition was lost meanwhile."""
-        ours = [run for run in self.runs if run.is_ours()]
-        if len(ours) == len(self.runs) or self.rules.commit == "batch":
-            for run in ours:
-                run.cursor.commit(run.offset, now)
+        if not self.rules.defer_publishes or all(run.is_ours() for run in self.runs):
+            for run in self.runs:
+                if run.is_ours():
+                    run.cursor.commit(run.offset, now)
             for handling, event in self.unpublished:
                 handling.publish(event, now)
         self.unpublished.clear()

@@ -14,6 +14,7 @@ from simulator.recorder import BLOCK, view
 from simulator.streams import root_identity
 
 NONE = -1
+NO_LUCK = NONE, NONE
 
 
 class Messages:
@@ -65,8 +66,9 @@ class Messages:
             self.sources.append(group)
         return self.sources.index(group)
 
-    def add(self, now: float, key: int, born: float, parent: int, source: int) -> int:
-        """A new event that is not the next arrival of a single producer; its luck is still to be set. Returns its number."""
+    def add(self, now: float, key: int, born: float, parent: int, source: int, luck: tuple[int, int] = NO_LUCK) -> int:
+        """A new event that is not the next arrival of a single producer, with the root and k of the arrival whose luck it
+        has; without them its own is still to be set. Returns its number."""
         event = len(self.produced)
         if event >= self.capacity:
             self.make_room()
@@ -75,9 +77,19 @@ class Messages:
         self.born.append(born)
         self.parent.append(parent)
         self.source.append(source)
-        self.root.append(NONE)
-        self.k.append(NONE)
+        self.root.append(luck[0])
+        self.k.append(luck[1])
         return event
+
+    def luck_of(self, parents: Messages, parent: int) -> tuple[int, int]:
+        """Root (its place here) and k of the arrival whose luck an event of another topic has; NO_LUCK: it has its own."""
+        if parents.single:
+            root, k = 0, parent
+        else:
+            root, k = parents.root[parent], parents.k[parent]
+            if root == NONE:
+                return NO_LUCK
+        return self.add_producer(parents.producers[root], parents.producer_keys[root]), k
 
     def identity(self, event: int) -> int:
         """The 64-bit identity from which the event's luck is drawn."""
@@ -87,14 +99,6 @@ class Messages:
         if root == NONE:
             return self.identities[event]
         return root_identity(self.producer_keys[root], self.k[event])
-
-    def root_of(self, event: int) -> int:
-        """Place of the producer whose luck the event has, or NONE."""
-        return 0 if self.single else self.root[event]
-
-    def k_of(self, event: int) -> int:
-        """Number of the arrival whose luck the event has."""
-        return event if self.single else self.k[event]
 
     def count_roots(self, root: int) -> int:
         """Events that a producer itself has put here, by its place."""

@@ -80,8 +80,7 @@ class Producing:
                 messages.key.append(self._block_keys[place])
         else:
             key = self._block_keys[place] if self._block_keys else NONE
-            event = messages.add(now, key, now, NONE, NONE)
-            messages.root[event], messages.k[event] = self.root, k
+            event = messages.add(now, key, now, NONE, NONE, (self.root, k))
         if self.poison_rate and self._poison.uniform(messages.identity(event)) < self.poison_rate:
             messages.poisoned.add(event)
         channel = self.channel

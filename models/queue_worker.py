@@ -11,7 +11,8 @@ from models.outcome import RETURNED, SUPPRESSED
 from models.queue import Queue
 from models.rules import Rules
 from models.settlement import Again, Settlement
-from models.worker import Wait, Worker
+from models.waiting import Wait
+from models.worker import Worker
 
 
 class QueueWorker(Worker):
@@ -34,14 +35,13 @@ class QueueWorker(Worker):
 
     def run(self) -> Wait:
         """Take, handle, settle; sleep when there is nothing."""
-        life, rules, buffer = self.life, self.rules, self.life.buffer
-        pauses = life.gate is not None and life.gate.pauses
+        life, rules, buffer, gate = self.life, self.rules, self.life.buffer, self.life.gate
         while not life.stopping or (rules.acknowledge_first and buffer):
-            if pauses:
-                yield from self.wait_for_intake()
+            if gate is not None and gate.refuses_intake():
+                yield from self.wait_for_intake(gate)
             if not buffer or not (life.open or life.stopping):
                 life.idle.append(self)
-                yield from self._listen()
+                yield from self.listen()
                 continue
             tag, queue, place, event = buffer.popleft()
             handling = self.handlings[queue.topic]
@@ -56,6 +56,7 @@ class QueueWorker(Worker):
             life.active -= 1
             if not life.active and not life.open:
                 self.on_stopped(life)
+        yield life.never
 
     def _settle(self, tag: int, queue: Queue, place: int, handling: Handling, event: int, outcome: int) -> None:
         life = self.life

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from heapq import heappush
 from typing import Protocol
 
 from models.dependency import Dependency
 from models.outcome import ERROR, OK, PENDING, REFUSED
-from simulator.recorder import NAN, Trail
-from simulator.simulation import COMPLETION, Alarm, Simulation, priority
+from simulator.recorder import NAN, Ledger
+from simulator.simulation import COMPLETION, Simulation, priority
 
 ENDED_OK, ENDED_ERROR, ENDED_REJECTED = range(3)
 
@@ -22,17 +23,24 @@ class Work(Protocol):
 
 
 class Call:
-    """One call for an event: what it takes, whether success is the effect, and who waits for the answer."""
+    """One call for an event: what it takes, whether success is the effect, and who waits for the answer.
 
-    __slots__ = ("answer", "begun", "error_luck", "event", "last", "latency", "outcome", "row", "work")
+    It stands in SimPy's schedule itself while it is in service: `callbacks` are told when that ends.
+    """
 
-    def __init__(self, work: Work, event: int, last: bool, latency: float, error_luck: float) -> None:
+    __slots__ = ("answer", "begun", "callbacks", "error_luck", "event", "last", "latency", "outcome", "row", "work")
+    _ok = True
+    callbacks: list[Callable[[Call], None]]
+
+    def __init__(
+        self, work: Work, event: int, last: bool, latency: float, error_luck: float, answer: Callable[[], object]
+    ) -> None:
         self.work = work
         self.event = event
         self.last = last
         self.latency = latency
         self.error_luck = error_luck
-        self.answer: Callable[[], object] | None = None
+        self.answer: Callable[[], object] | None = answer
         self.outcome = PENDING
         self.begun = NAN
         self.row = -1
@@ -64,7 +72,7 @@ class Server:
         self.concurrency = float("inf") if spec.concurrency is None else spec.concurrency
         self.queue_limit = float("inf") if spec.queue_limit is None else spec.queue_limit
         self.order = priority(COMPLETION, place)
-        self.in_service: dict[Call, Alarm] = {}
+        self.in_service: dict[Call, None] = {}
         self.line: deque[Call] = deque()
         self.down = 0
         self.silent = 0
@@ -73,14 +81,15 @@ class Server:
         self.unanswered: list[Call] = []
         self.tokens = float(spec.limit.burst) if spec.limit else 0.0
         self.tokens_at = 0.0
-        self.calls = Trail(begin="d", served="d", end="d", outcome="b", wasted="b", lined="b")
+        self.calls = Ledger(begin="d", served="d", end="d", outcome="b", wasted="b", lined="b")
+        self._served, self._ended = self.calls.columns["served"], self.calls.columns["end"]
+        self._on_finish: list[Callable[[Call], None]] = [self._finish]
         self.busy_seconds = 0.0
 
-    def call(self, call: Call) -> Call:
-        """A call arrives. If it is refused its outcome is set at once; else `call.answer` is called when it ends."""
+    def call(self, call: Call) -> None:
+        """A call arrives. If it is refused its outcome is set at once; else `answer` is called when it ends."""
         now = self.sim._now
-        call.row = len(self.calls)
-        self.calls.add(now, NAN, NAN, ENDED_OK, 0, 0)
+        call.row = self.calls.open(now)
         if self.silent:
             self.unanswered.append(call)
         elif (
@@ -94,8 +103,7 @@ class Server:
             self._serve(call)
         else:
             self.line.append(call)
-            self.calls.change(call.row, "lined", 1)
-        return call
+            self.calls.columns["lined"][call.row] = 1
 
     def _throttled(self, now: float) -> bool:
         limit = self.spec.limit
@@ -113,11 +121,10 @@ class Server:
         seconds = call.latency * self.slow
         if self.spec.load_factor:
             seconds *= 1.0 + self.spec.load_factor * len(self.in_service)
-        self.calls.change(call.row, "served", now)
-        call.begun = now
-        alarm = Alarm(self.sim, self.order).at(now + seconds)
-        alarm.callbacks = [lambda _: self._finish(call)]
-        self.in_service[call] = alarm
+        self._served[call.row] = call.begun = now
+        self.in_service[call] = None
+        call.callbacks = self._on_finish
+        heappush(self.sim._queue, (now + seconds, self.order, next(self.sim._eid), call))  # type: ignore[misc]
 
     def _finish(self, call: Call) -> None:
         """The server has done its work: the effect happens, whether or not anybody waits for it."""
@@ -135,9 +142,11 @@ class Server:
             call.end(outcome)
 
     def _close(self, call: Call, ended: int) -> None:
-        self.calls.change(call.row, "end", self.sim._now)
-        self.calls.change(call.row, "outcome", ended)
-        self.calls.change(call.row, "wasted", ended != ENDED_REJECTED and call.outcome != PENDING)
+        self._ended[call.row] = self.sim._now
+        if ended != ENDED_OK:
+            self.calls.columns["outcome"][call.row] = ended
+        if call.outcome != PENDING and ended != ENDED_REJECTED:
+            self.calls.columns["wasted"][call.row] = 1
 
     def busy_until(self, now: float) -> float:
         """Seconds of service given so far, calls under way included."""
@@ -162,9 +171,8 @@ class Server:
         self.silent -= 1
         if not self.silent:
             lost, self.unanswered = self.unanswered, []
-            ends = self.calls.columns["end"]
             for call in lost:
-                if ends[call.row] != ends[call.row]:
+                if self._ended[call.row] != self._ended[call.row]:
                     self._close(call, ENDED_REJECTED)
             self._hang_up(lost)
 
@@ -172,8 +180,8 @@ class Server:
         """The process is gone: its calls are lost, and no effect of theirs happens."""
         self.down += 1
         calls = [*self.in_service, *self.line]
-        for call, alarm in self.in_service.items():
-            alarm.silence()
+        for call in self.in_service:
+            call.callbacks = []
             self.busy_seconds += self.sim.now - call.begun
         self.in_service.clear()
         self.line.clear()

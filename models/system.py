@@ -6,13 +6,12 @@ import math
 from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, Literal, Self
 
-import numpy as np
 import simpy
 from pydantic import PrivateAttr
 from simpy.core import StopSimulation
 
 from models.arrivals import ClosedArrivals
-from models.books import check_group, check_producer, final_states
+from models.books import balanced, final_states
 from models.channel import Channel
 from models.collecting import Window, collect
 from models.footprint import check_memory
@@ -31,6 +30,7 @@ from models.rules import Rules
 from models.scenario import Scenario
 from models.server import Server
 from models.settlement import Settlement
+from models.topology import is_single, is_undisturbed, may_be_poison, may_fail
 from simulator.results import Measure, Measurement
 from simulator.simulation import WAIT_END, Simulation
 
@@ -145,7 +145,8 @@ class System(Scenario):
         for group in parts.groups.values():
             group.finish()
         fates = {name: final_states(group, parts.servers.values()) for name, group in parts.groups.items()}
-        books = _books(parts, {name: states for name, (states, _) in fates.items()})
+        states = {name: states for name, (states, _) in fates.items()}
+        books = balanced(parts.producers, parts.groups, parts.channels, states)
         measurement = measure(collect(parts, fates, parts.sim.trace))
         metrics = measurement.metrics
         if parts.scenario.costs is not None:
@@ -176,17 +177,6 @@ def _drain(parts: Parts) -> None:
     look()
 
 
-def _books(parts: Parts, states: dict[str, list[np.ndarray]]) -> dict[str, list[Any]]:
-    rows: list[tuple[str, str, int]] = []
-    for name, producer in parts.producers.items():
-        stored = producer.messages.count_roots(producer.root)
-        rows += [(name, term, count) for term, count in check_producer(name, producer.events, stored)]
-    for name, group in parts.groups.items():
-        rows += [(name, term, count) for term, count in check_group(group, parts.channels, states[name])]
-    components, terms, counts = zip(*rows, strict=True) if rows else ((), (), ())
-    return {"component": list(components), "term": list(terms), "value": list(counts)}
-
-
 class _Assembly:
     """Builds the parts of one replication in the order of the scenario."""
 
@@ -200,8 +190,8 @@ class _Assembly:
         """Topics, dependencies, groups, producers, faults; then everything starts."""
         scenario, parts = self.scenario, self.parts
         for name, topic in scenario.topics.items():
-            messages, delivery = Messages(name, self._is_single(name)), topic.delivery or "log"
-            ahead = self._is_written_ahead(name, delivery)
+            messages, delivery = Messages(name, is_single(scenario, name)), topic.delivery or "log"
+            ahead = delivery == "log" and is_undisturbed(scenario, name)
             parts.channels[name] = Channel(self.sim, name, delivery, topic.partitions, messages, ahead)
         for name, dependency in scenario.dependencies.items():
             parts.servers[name] = Server(self.sim, name, dependency, self._place())
@@ -217,25 +207,6 @@ class _Assembly:
     def _place(self) -> int:
         self._places += PLACES
         return self._places
-
-    def _is_single(self, topic: str) -> bool:
-        """Whether only one open producer writes to a topic, once each arrival."""
-        writers = [p for p in self.scenario.producers.values() if p.topic == topic]
-        consumers = self.scenario.consumers.values()
-        published = any(publish.topic == topic for consumer in consumers for publish in consumer.publishes)
-        dead = any(consumer.dead_letter and consumer.dead_letter.topic == topic for consumer in consumers)
-        return len(writers) == 1 and not published and not dead
-
-    def _is_written_ahead(self, topic: str, delivery: str) -> bool:
-        """Whether nothing can disturb the arrivals of a topic: one open producer, no second copies, no surge, no poison."""
-        if delivery != "log" or not self._is_single(topic):
-            return False
-        name, producer = next((n, p) for n, p in self.scenario.producers.items() if p.topic == topic)
-        struck = {target for fault in self.scenario.faults for target in fault.targets}
-        readers = [consumer for consumer in self.scenario.consumers.values() if topic in consumer.topics]
-        returned = any(reader.dead_letter and reader.dead_letter.redrive_to == "topic" for reader in readers)
-        undisturbed = not producer.poison and f"producers.{name}" not in struck and not returned
-        return undisturbed and not isinstance(producer.arrivals, ClosedArrivals)
 
     def _producer(self, name: str) -> Producing:
         spec, path = self.scenario.producers[name], f"producers.{name}"
@@ -254,7 +225,7 @@ class _Assembly:
     def _group(self, name: str) -> Group:
         sim, scenario, path = self.sim, self.scenario, f"consumers.{name}"
         spec, channels, place = scenario.consumers[name], self.parts.channels, self._place()
-        rules = Rules(spec, self._may_be_poison(name), self._may_fail(name))
+        rules = Rules(spec, may_be_poison(scenario, name), may_fail(scenario, name))
         settlement = Settlement(sim, rules, place)
         servers = [self.parts.servers[dependency] for dependency in spec.dependencies]
         targets = [channels[publish.topic] for publish in spec.publishes]
@@ -285,15 +256,3 @@ class _Assembly:
                 group.cursors.append(Cursor(self.sim, partition, handling.journey, topic, False, group.place))
             if group.rules.uses_retry_topic:
                 group.cursors += [Cursor(self.sim, p, handling.journey, topic, True, group.place) for p in retries]
-
-    def _may_be_poison(self, name: str) -> bool:
-        scenario = self.scenario
-        struck = [target for fault in scenario.faults if fault.kind == "poison" for target in fault.targets]
-        own = scenario.consumers[name].poison > 0 or f"consumers.{name}" in struck
-        made = any(producer.poison for producer in scenario.producers.values())
-        return own or made or any(target.startswith("producers.") for target in struck)
-
-    def _may_fail(self, name: str) -> bool:
-        path = f"consumers.{name}"
-        errors = [target for fault in self.scenario.faults if fault.kind == "errors" for target in fault.targets]
-        return self.scenario.consumers[name].transient_failure > 0 or any(target.partition("[")[0] == path for target in errors)

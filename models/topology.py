@@ -1,4 +1,4 @@
-"""Who writes and who reads which topic."""
+"""Who writes and who reads which topic, and what can happen to its events."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from models.arrivals import ClosedArrivals
 from models.errors import joined
 from models.outline import Outline
 
@@ -29,6 +30,40 @@ def topics_written(scenario: Outline) -> dict[str, None]:
         written += [publish.topic for publish in consumer.publishes]
         written += [consumer.dead_letter.topic] if consumer.dead_letter else []
     return dict.fromkeys(written)
+
+
+def is_single(scenario: Outline, topic: str) -> bool:
+    """Whether only one producer writes to a topic, once each arrival."""
+    producers, consumers = scenario.producers.values(), scenario.consumers.values()
+    published = any(publish.topic == topic for consumer in consumers for publish in consumer.publishes)
+    dead = any(consumer.dead_letter and consumer.dead_letter.topic == topic for consumer in consumers)
+    return sum(producer.topic == topic for producer in producers) == 1 and not published and not dead
+
+
+def is_undisturbed(scenario: Outline, topic: str) -> bool:
+    """Whether nothing can disturb the arrivals of a topic: one open producer, no second copies, no surge, no poison."""
+    if not is_single(scenario, topic):
+        return False
+    name, producer = next((name, each) for name, each in scenario.producers.items() if each.topic == topic)
+    readers = [consumer for consumer in scenario.consumers.values() if topic in consumer.topics]
+    returned = any(reader.dead_letter and reader.dead_letter.redrive_to == "topic" for reader in readers)
+    struck = any(f"producers.{name}" in fault.targets for fault in scenario.faults)
+    return not (producer.poison or struck or returned or isinstance(producer.arrivals, ClosedArrivals))
+
+
+def may_be_poison(scenario: Outline, group: str) -> bool:
+    """Whether a consumer group can meet an event that no handler can process."""
+    struck = [target for fault in scenario.faults if fault.kind == "poison" for target in fault.targets]
+    own = scenario.consumers[group].poison > 0 or f"consumers.{group}" in struck
+    made = any(producer.poison for producer in scenario.producers.values())
+    return own or made or any(target.startswith("producers.") for target in struck)
+
+
+def may_fail(scenario: Outline, group: str) -> bool:
+    """Whether attempts of a consumer group can fail by themselves."""
+    errors = [target for fault in scenario.faults if fault.kind == "errors" for target in fault.targets]
+    struck = any(target.partition("[")[0] == f"consumers.{group}" for target in errors)
+    return scenario.consumers[group].transient_failure > 0 or struck
 
 
 def endless_cycles(scenario: Outline) -> Iterator[tuple[str, str]]:

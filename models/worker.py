@@ -1,58 +1,41 @@
-"""A worker: takes an event in hand, handles it under its group's policies, and settles it. Told as a process.
-
-What it yields is re-armed, and after every wait it looks whether its life was disturbed meanwhile: a worker of a dead life
-never comes back, one of a frozen life goes on when it thaws.
-"""
+"""A worker: takes an event in hand, handles it under its group's policies, and settles it. Told as a story."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any
 
 import simpy
 
+from models.draws import ONCE
+from models.gate import Gate
 from models.handling import Handling
 from models.instance import Life
 from models.outcome import ERROR, OK, PENDING, POISON, RETURNED, SHORT, SUPPRESSED, TIMEOUT, TRANSIENT
 from models.rules import Rules
 from models.server import Call
+from models.waiting import INFINITY, Story, Wait, Waiting
 from simulator.recorder import NAN
-from simulator.simulation import COMPLETION, DELIVERY, TIMER, WAIT_END, Alarm, priority
-
-Story = Generator[simpy.Event, Any, int]
-Wait = Generator[simpy.Event, Any, None]
-INFINITY = float("inf")
+from simulator.simulation import TIMER, Alarm, priority
 
 
-class Worker:
+class Worker(Waiting):
     """One worker of a life. `busy_since`, `held_since`: start of the attempt, or of the wait with an event in hand (s)."""
 
     def __init__(self, life: Life, rules: Rules, on_stopped: Callable[[Life], None]) -> None:
-        self.life = life
+        super().__init__(life)
         self.rules = rules
         self.on_stopped = on_stopped
-        self.sim = life.sim
-        self.instance = life.instance
-        place = life.place
-        self.alarm = Alarm(self.sim, priority(COMPLETION, place))
-        self.bell = Alarm(self.sim, priority(DELIVERY, place))
-        self.sleep_alarm = Alarm(self.sim, priority(WAIT_END, place))
         self.busy_since = self.held_since = self.polled_at = NAN
         self.deadline = INFINITY
         self.call: Call | None = None
         self.served = False
         self.probing = False
         self._watch_at = INFINITY
+        self._timer = Alarm(life.sim, priority(TIMER, life.place))
+        self._on_time: list[Callable[[object], None]] = [self._time_out]
+        self._answer = self.bell.ring_at_once
+        self.try_once = self.attempt if life.gate is None else self.try_at_gate
         self.handle = self.attempt if rules.plain else self.deliver
-        self.begin()
-
-    def begin(self) -> None:
-        """The worker's process starts."""
-        self.sim.process(self.run())
-
-    def run(self) -> Wait:
-        """The story of the worker; differs with the delivery model."""
-        raise NotImplementedError
 
     # -- one delivery -------------------------------------------------------------------------------------------------
 
@@ -96,15 +79,11 @@ class Worker:
             if self.life.stopping and not self.rules.settles_first:
                 return RETURNED
 
-    def try_once(self, handling: Handling, event: int) -> Story:
-        """One try: with the breaker's permission, or refused by it."""
-        gate = self.life.gate
-        if gate is None:
-            return (yield from self.attempt(handling, event))
-        sim, breaker = self.sim, gate.state
-        allowed = breaker.allows(sim._now)
-        gate.changed()
-        if not allowed:
+    def try_at_gate(self, handling: Handling, event: int) -> Story:
+        """One try with the breaker's permission, or refused by it."""
+        sim, gate = self.sim, self.life.gate
+        assert gate is not None
+        if not gate.admits(sim._now):
             if not gate.pauses:
                 handling.journey.refuse(event, sim._now)
                 return SHORT
@@ -114,14 +93,10 @@ class Worker:
         began = sim._now
         outcome = yield from self.attempt(handling, event)
         self.probing = False
-        if outcome in (POISON, SUPPRESSED):
-            breaker.release(sim._now)
-        else:
-            breaker.record(outcome != OK, sim._now, sim._now - began)
-        gate.changed()
+        gate.tell(outcome, sim._now, sim._now - began)
         return outcome
 
-    def _wait_at_gate(self) -> Generator[simpy.Event, Any, bool]:
+    def _wait_at_gate(self) -> Generator[simpy.Event, object, bool]:
         """The breaker is open and the instance pauses: the event stays in hand, and polling goes on. False: stopping."""
         life, gate = self.life, self.life.gate
         assert gate is not None
@@ -132,10 +107,9 @@ class Worker:
             self.on_stopped(life)
         while not (allowed or life.stopping) and self.still_wanted():
             gate.waiting.append(self.bell)
-            yield from self._listen()
+            yield from self.listen()
             if life.open and self.still_wanted():
-                allowed = gate.state.allows(self.sim._now)
-                gate.changed()
+                allowed = gate.admits(self.sim._now)
         life.at_gate -= 1
         if polled_at == polled_at:
             self.polled_at = self.sim._now
@@ -146,13 +120,12 @@ class Worker:
         """Whether the event in hand is still this worker's to handle."""
         return True
 
-    def wait_for_intake(self) -> Wait:
-        """Before it takes an event: while the breaker is open and the instance pauses, it takes none."""
-        life, gate = self.life, self.life.gate
-        while gate is not None and gate.pauses and gate.refuses_intake() and not life.stopping:
+    def wait_for_intake(self, gate: Gate) -> Wait:
+        """While the breaker is open and the instance pauses, it takes no event."""
+        while gate.refuses_intake() and not self.life.stopping:
             gate.changed()
             gate.waiting.append(self.bell)
-            yield from self._listen()
+            yield from self.listen()
 
     # -- one attempt --------------------------------------------------------------------------------------------------
 
@@ -172,7 +145,7 @@ class Worker:
         mark = life.mark
         yield self.alarm.at(done if done <= deadline else deadline)
         if life.mark != mark:
-            yield from self._disturbed(began, service, deadline)
+            yield from self.disturbed(began, service, deadline)
             done += life.overlap(began, sim._now)
         outcome = OK
         if done > deadline:
@@ -194,39 +167,31 @@ class Worker:
             journey.failures.add(event, now)
         return outcome
 
-    def work(self, seconds: float) -> Wait:
-        """Work of the instance itself, which a freeze stops."""
-        began, mark = self.sim._now, self.life.mark
-        yield self.alarm.at(began + seconds)
-        if self.life.mark != mark:
-            yield from self._disturbed(began, seconds)
-
     def _call_dependencies(self, handling: Handling, event: int, n: int, deadline: float) -> Story:
         """Each dependency in order; a call under way at the deadline is abandoned, not stopped."""
-        outcome = OK
+        life = self.life
         self.deadline = deadline
         for server, latency, error, last in handling.calls:
             handling.journey.calls[event] += 1
-            call = Call(handling, event, last, latency(event, n), error(event, n))
+            call = self.call = Call(handling, event, last, latency(event, n), error(event, n), self._answer)
             server.call(call)
             if call.outcome == PENDING:
-                call.answer = self.bell.ring_at_once
-                self.call = call
                 if deadline < self._watch_at:
                     self._watch(deadline)
-                yield from self._listen()
-                self.call = None
-            outcome = call.outcome
-            if outcome != OK:
+                mark = life.mark
+                yield self.bell.wait()
+                if life.mark != mark:
+                    yield from self.disturbed()
+            if call.outcome != OK:
                 break
-        self.deadline = INFINITY
-        return outcome
+        self.call, self.deadline = None, INFINITY
+        return call.outcome
 
     def _watch(self, deadline: float) -> None:
         self._watch_at = deadline
-        self.sim.call_at(deadline, TIMER, self._time_out, self.life.place)
+        self._timer.at(max(deadline, self.sim._now)).callbacks = self._on_time
 
-    def _time_out(self) -> None:
+    def _time_out(self, _: object) -> None:
         """The one timer of this worker: the deadline in force may have moved since it was set."""
         self._watch_at = INFINITY
         if self.deadline == INFINITY or not self.life.alive:
@@ -241,38 +206,7 @@ class Worker:
         if event in handling.journey.messages.poisoned:
             return True
         rate = self.rules.poison_rate
-        return rate > 0.0 and handling.poison(event, 0) < rate
-
-    # -- waiting ------------------------------------------------------------------------------------------------------
-
-    def sleep(self, seconds: float) -> Wait:
-        """Waits by the clock, which a freeze does not stop."""
-        mark = self.life.mark
-        yield self.sleep_alarm.at(self.sim._now + seconds)
-        if self.life.mark != mark:
-            yield from self._disturbed(0.0, 0.0)
-
-    def _listen(self) -> Wait:
-        """Sleeps until its bell rings."""
-        mark = self.life.mark
-        yield self.bell.wait()
-        if self.life.mark != mark:
-            yield from self._disturbed(0.0, 0.0)
-
-    def _disturbed(self, began: float, work: float, deadline: float = INFINITY) -> Wait:
-        """The life was disturbed during a wait: gone for ever, or frozen. `work` from `began` on takes that much longer, up to
-        the deadline, which is by the clock."""
-        life, sim = self.life, self.sim
-        while True:
-            if not life.alive:
-                yield life.never
-            if life.frozen:
-                yield life.thawed
-                continue
-            due = min(began + work + life.overlap(began, sim._now), deadline) if work else 0.0
-            if due <= sim._now:
-                return
-            yield self.alarm.at(due)
+        return rate > 0.0 and handling.poison.at(event, ONCE) < rate
 
     def _store(self, handling: Handling, event: int, step: int) -> Wait:
         """The look-up (step 0) or the mark (step 1) in the idempotency store."""
@@ -282,7 +216,7 @@ class Worker:
             mark = self.life.mark
             yield self.alarm.at(self.sim._now + seconds)
             if self.life.mark != mark:
-                yield from self._disturbed(0.0, 0.0)
+                yield from self.disturbed()
 
     def _put_down(self) -> None:
         self.rules.held += self.sim._now - self.held_since

@@ -11,7 +11,8 @@ from simpy.core import StopSimulation
 
 from simulator.streams import Stream
 
-# Kinds of happening at one instant, in the order in which they are settled. SimPy keeps 0 for itself, users' processes have 1.
+# Kinds of happening at one instant, in the order in which they are settled. BEGINNING is SimPy's, users' processes have 1.
+BEGINNING = 0
 FAULT_END, FAULT_START, FAILURE, ARRIVAL, DELIVERY, COMPLETION, TIMER, WAIT_END = range(2, 10)
 PLACES = 1 << 40
 
@@ -138,3 +139,22 @@ class Alarm(simpy.Event):
     def silence(self) -> None:
         """Takes back what it would have done; it stays in the schedule and does nothing."""
         self.callbacks = []
+
+
+class Waker(Alarm):
+    """An alarm that sends one story on by itself, without a SimPy process between them: `resume` holds the story's `send`."""
+
+    def __init__(self, env: Simulation, order: int, resume: list[Callable[[Any], None]]) -> None:
+        super().__init__(env, order)
+        self.resume = resume
+
+    def at(self, time: float) -> Waker:
+        """As of any alarm."""
+        self.callbacks = self.resume
+        heappush(self._queue, (time, self.order, next(self._eid), self))
+        return self
+
+    def wait(self) -> Waker:
+        """As of any alarm."""
+        self.callbacks = self.resume
+        return self
