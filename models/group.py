@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from models.bindings import Bindings
+from models.budget import BudgetState
 from models.consumer import Consumer
 from models.gate import Gate
 from models.handling import Handling
@@ -49,6 +50,9 @@ class Group:
         self.instances = [Instance(sim, f"{name}[{i}]", i, place + i) for i in range(spec.instances)]
         self.shared_gate = Gate(sim, spec.breaker, place) if spec.breaker and spec.breaker.scope == "group" else None
         self.gates: list[tuple[Instance, Gate]] = []
+        self.shared_budget: BudgetState | None = None
+        if spec.retry is not None and spec.retry.budget is not None and spec.retry.scope == "group":
+            self.shared_budget = BudgetState(spec.retry.budget)
         self.membership: Coordinator | Bindings
         self.unserved = Trail(partition="i", start="d", end="d")
         self.lives: list[Life] = []
@@ -76,6 +80,8 @@ class Group:
             gate = Gate(self.sim, self.spec.breaker, instance.place)
             self.gates.append((instance, gate))
         life = instance.life = Life(self.sim, instance, instance.lives, gate)
+        if self.spec.retry is not None and self.spec.retry.budget is not None:
+            life.budget = self.shared_budget or BudgetState(self.spec.retry.budget)
         instance.lives += 1
         self.lives.append(life)
         if self.queues:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import simpy
 
+from models.budget import BudgetState
 from models.gate import Gate
 from models.log import Cursor, Seek
 from models.queue import Queue
@@ -42,6 +43,7 @@ class Life:
         self.instance = instance
         self.number = number
         self.gate = gate
+        self.budget: BudgetState | None = None
         self.began = sim.now
         self.alive = True
         self.frozen = False

@@ -12,7 +12,10 @@ Through = Literal["requeue", "retry_topic", "lease", "seek"]
 
 
 class RatioBudget(Spec):
-    """A bucket that starts full at `burst`, gains `ratio` per first try and `minimum_per_second`; a retry takes 1."""
+    """A bucket that starts full at `burst`, gains `ratio` per first try and `minimum_per_second`; a retry takes 1.
+
+    Brooker, "Fixing retries with token buckets" (2022); Finagle's RetryBudget.
+    """
 
     ratio: Fraction
     burst: float = Field(10.0, gt=0.0, strict=True)
@@ -20,7 +23,9 @@ class RatioBudget(Spec):
 
 
 class TokenBudget(Spec):
-    """A bucket of `tokens`: a retry takes `cost`, `timeout_cost` after a timeout; a success gives `refund` (AWS)."""
+    """A bucket of `tokens`: a retry takes `cost`, `timeout_cost` after a timeout. A success on a retry gives that back,
+    one at the first try gives `refund` (the AWS SDKs' standard retry mode).
+    """
 
     tokens: float = Field(gt=0.0, strict=True)
     cost: float = Field(gt=0.0, strict=True)
@@ -29,11 +34,15 @@ class TokenBudget(Spec):
 
 
 class Retry(Delays):
-    """Attempts within one delivery: `max_attempts` with the first, none begun later than `max_elapsed` after it."""
+    """Attempts within one delivery: `max_attempts` with the first, none begun later than `max_elapsed` after it.
+
+    `budget`: tokens that retries take, as soon as they are decided on; `scope`: shared by the workers of one instance's
+    life, or by the group for the whole run.
+    """
 
     max_attempts: int = Field(3, ge=1, strict=True)
     max_elapsed: Duration | None = None
-    budget: RatioBudget | TokenBudget | None = Field(None, json_schema_extra={"later": True})
+    budget: RatioBudget | TokenBudget | None = None
     scope: Literal["instance", "group"] = "instance"
 
     def permits(self, failed: int, elapsed: float) -> bool:

@@ -60,10 +60,14 @@ class Worker(Waiting):
 
     def tries(self, handling: Handling, event: int) -> Story:
         """The tries of `retry`, each through the breaker."""
-        retry, sim = self.rules.retry, self.sim
-        began, failed, waited = sim._now, 0, 0.0
+        retry, sim, budget = self.rules.retry, self.sim, self.life.budget
+        began, failed, waited, taken = sim._now, 0, 0.0, 0.0
+        if budget is not None:
+            budget.begins(began)
         while True:
             outcome = yield from self.try_once(handling, event)
+            if budget is not None and outcome <= SUPPRESSED:
+                budget.succeeded(taken)
             if outcome <= SUPPRESSED or outcome == RETURNED or retry is None:
                 return outcome
             failed += 1
@@ -72,6 +76,8 @@ class Worker(Waiting):
             luck = handling.retry_luck(event, handling.journey.turn(event, outcome == SHORT))
             waited = retry.delay(failed, luck, waited)
             if not retry.permits(failed, sim._now + waited - began):
+                return outcome
+            if budget is not None and not (taken := budget.takes(outcome == TIMEOUT, sim._now)):
                 return outcome
             self.held_since = sim._now
             yield from self.sleep(waited)

@@ -259,7 +259,7 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
         "consumers.queue.prefetch",
         ["a table is not supported yet"],
     ),
-    ("consumers/log/retry", {"budget": {"ratio": 0.1}}, "consumers.log.retry.budget", ["not supported yet"]),
+    ("consumers/log/retry", {"budget": {"ratio": 1.5}}, "consumers.log.retry.budget.ratio", ["1.5"]),
     (
         "consumers/log/idempotency",
         {"ttl": 1, "order": "claim"},

@@ -23,7 +23,6 @@ MISSING: dict[str, tuple[str, tuple[str, ...]]] = {
     "U03": ("crews are not built", ("availability_one_crew", "mean_quorum_outage_one_crew")),
     "U05": ("paths are not built", ()),
     "R02": ("chains of dependencies are not built", ()),
-    "R11b": ("retry budgets are not built", ()),
     "R15": ("hedge_after is not built", ()),
     "O07": ("retention shorter than the run is not built", ()),
     "D04": ("acknowledgements cannot be lost: links do not fail", ()),

@@ -113,6 +113,23 @@ def read_impatient(run: Run) -> Values:
     }
 
 
+def budgeted(i: Inputs) -> Tables:
+    """One worker makes the calls one after another; each costs next to no time."""
+    budget = {"ratio": i["fill_tenths"] / 10, "burst": i["bucket_tenths"] / 10}
+    retry = {"max_attempts": i["max_attempts"], "backoff": "none", "budget": budget}
+    fields = {"transient_failure": i["f"], "retry": retry, "redelivery": {"max_deliveries": 1}}
+    return queue(poisson(1000), "1us", dead_letter={"topic": "dead"}, **fields)
+
+
+def read_budgeted(run: Run) -> Values:
+    attempts = run.metric("attempts_mean")
+    return {
+        "success_per_call": 1 - run.metric("dead_letter_rate"),
+        "attempts_per_call": attempts,
+        "retries_per_call": attempts - 1,
+    }
+
+
 BACKOFF = {"R03": "without jitter", "R04": "with full jitter", "R05": "with equal jitter"}
 SPREAD = ("horizon_sd", *(f"delay{n}_var" for n in range(1, 8)))
 STUDIES = [
@@ -142,6 +159,7 @@ STUDIES = [
         for case, jitter in BACKOFF.items()
     ),
     Study("R08 feedback", feedback, read_feedback, Effort(20, 110, 0.3), Effort(32, 1010), 10),
+    Study("R11b budget", budgeted, read_budgeted, Effort(20, 10, 0.05), Effort(40, 80), 1),
     Study("R12 timeouts", impatient, read_impatient, Effort(20, 30, 0.25), Effort(38, 300)),
 ]  # fmt: skip
 
