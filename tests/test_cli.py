@@ -61,7 +61,7 @@ metric = "lag_max"
 below = 1
 """
 
-TABLES = ("summary.json", "summary.csv", "runs.parquet", "series.parquet", "manifest.json")
+TABLES = ("summary.json", "summary.csv", "books.csv", "slos.csv", "runs.parquet", "series.parquet", "manifest.json")
 
 
 @pytest.fixture
