@@ -73,7 +73,10 @@ class LogWorker(Worker):
         yield life.never
 
     def poll(self) -> bool:
-        """Takes up to `batch` records, of this worker's share of the partitions. Commits what is due first."""
+        """Takes up to `batch` records, of this worker's share of the partitions. Commits what is due first.
+
+        Its share is that of all workers, and of what is ready now it leaves as much to each one that has nothing in hand.
+        """
         life, rules = self.life, self.rules
         ready = life.ready
         now = self.sim._now
@@ -81,8 +84,11 @@ class LogWorker(Worker):
             life.commit_by_itself(now, polling=True)
         if not ready or not life.open:
             return False
-        room, runs = rules.batch, self.runs
-        while ready and room and len(runs) < life.share:
+        room, runs, share = rules.batch, self.runs, life.share
+        free = rules.concurrency - life.active
+        if free > 1:
+            share = min(share, -int(-len(ready) // free))
+        while ready and room and len(runs) < share:
             cursor = ready.popleft()
             offset = end = cursor.position
             records, deliveries = cursor.records, cursor.deliveries
@@ -100,6 +106,8 @@ class LogWorker(Worker):
                 cursor.commit(end, now)
             room -= end - offset
             runs.append(Run(cursor, offset, end))
+        if ready and life.idle:
+            life.call_worker()
         life.active += 1
         self.polled_at = now
         rules.polls += 1

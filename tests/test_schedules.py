@@ -29,6 +29,20 @@ def played(consumer: Tables, *faults: Tables, events: int = 6, duration: float =
     return Played({**tables, **more, "consumers": {**tables["consumers"], **more.get("consumers", {})}})
 
 
+def test_a_worker_leaves_the_others_their_part_of_what_is_ready() -> None:
+    """24 records at once in two partitions, a second each: two workers take a partition each, however large the batch.
+
+    The retry partitions count among those that a worker may poll, so one could take both.
+    """
+    retry = {"through": "retry_topic", "max_deliveries": 2, "backoff": "fixed", "base": 1.0}
+    for batch in (5, 30):
+        group = {"concurrency": 2, "batch": batch, "service": 1.0, "redelivery": retry}
+        run = played(group, events=24, topics={"t": {"partitions": 2}})
+        longest = max(len(partition.records) for partition in run.parts.channels["t"].partitions)
+        assert longest < 24
+        assert run.effects()[-1][0] == 1 + longest
+
+
 # -- what each commit policy has committed when the instance crashes --
 
 
