@@ -38,6 +38,7 @@ def test_the_same_run_leaves_the_same_bytes(tmp_path: Path) -> None:
         output.write_run(outage_result(runs=2), SCENARIO, tmp_path / name)
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
     assert sorted(contents(tmp_path / "a")) == [
+        "books.csv",
         "charts/consumers.inventory.png",
         "charts/consumers.inventory.svg",
         "charts/consumers.payment.png",
@@ -47,6 +48,7 @@ def test_the_same_run_leaves_the_same_bytes(tmp_path: Path) -> None:
         "manifest.json",
         "runs.parquet",
         "series.parquet",
+        "slos.csv",
         "summary.csv",
         "summary.json",
     ]
@@ -67,6 +69,37 @@ def test_json_csv_and_parquet_hold_the_same_numbers(result: Result, tmp_path: Pa
     runs = pd.read_parquet(tmp_path / "out" / "runs.parquet")
     pd.testing.assert_frame_equal(runs, result.runs_table, check_dtype=False)
     assert len(pd.read_parquet(tmp_path / "out" / "series.parquet")) == len(result.series)
+
+
+@pytest.mark.usefixtures("no_charts")
+def test_the_books_are_left_as_sums_over_the_runs_that_balance(result: Result, tmp_path: Path) -> None:
+    output.write_run(result, SCENARIO, tmp_path / "out")
+    books = pd.read_csv(tmp_path / "out" / "books.csv").set_index(["component", "term"])["value"]
+    assert (books["producers.checkout", "produced"], books["producers.checkout", "published"]) == (2020, 2000)
+    for component in ("producers.checkout", "consumers.payment"):
+        whole, *parts = books[component]
+        assert whole == sum(parts)
+
+
+@pytest.mark.usefixtures("no_charts")
+def test_a_run_without_books_or_objectives_leaves_tables_without_rows(result: Result, tmp_path: Path) -> None:
+    bare = replace(result, measurements=tuple(replace(run, tables={}) for run in result.measurements))
+    output.write_run(bare, SCENARIO, tmp_path / "out")
+    assert (tmp_path / "out" / "books.csv").read_text() == "component,term,value\n"
+    assert (tmp_path / "out" / "slos.csv").read_text().startswith("component,metric,unit,bound_text,verdict,")
+    assert len((tmp_path / "out" / "slos.csv").read_text().splitlines()) == 1
+
+
+@pytest.mark.usefixtures("no_charts")
+def test_verdicts_are_left_with_the_numbers_they_rest_on(result: Result, tmp_path: Path) -> None:
+    objectives = [slo(component="consumers.payment", metric="latency_p99", below=240), slo(metric="unknown", above=1)]
+    verdicts = evaluate(objectives, result)
+    output.write_run(result, SCENARIO, tmp_path / "out", verdicts)
+    table = pd.read_csv(tmp_path / "out" / "slos.csv")
+    assert table["verdict"].tolist() == ["violated", "undecided"]
+    assert table["bound_text"].tolist() == ["below 4 min", "above 1"]
+    assert table["mean"][0] == verdicts[0].mean
+    assert table["censored"].tolist() == [True, False]
 
 
 @pytest.mark.usefixtures("no_charts")

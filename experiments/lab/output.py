@@ -7,13 +7,21 @@ import math
 import os
 import platform
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, fields
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from experiments.lab.slos import Verdict
 from simulator.results import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from experiments.lab.comparison import Comparison
+    from experiments.lab.plan import Plan
 
 PACKAGES = ("simpy", "numpy", "scipy", "pandas", "pydantic", "joblib", "pyarrow", "matplotlib")
 """What the numbers of a run depend on, or its files."""
@@ -21,17 +29,21 @@ PACKAGES = ("simpy", "numpy", "scipy", "pandas", "pydantic", "joblib", "pyarrow"
 LONGEST_NAME = 255  # bytes, of a file or folder
 
 
-def write_run(result: Result, scenario: Mapping[str, Any], out: Path, drawn: bool = True) -> None:
+def write_run(
+    result: Result, scenario: Mapping[str, Any], out: Path, verdicts: Sequence[Verdict] = (), drawn: bool = True
+) -> None:
     """Write the tables, charts and manifest of `result` to the folder `out`, in place of an earlier output there.
 
-    `scenario`: the resolved scenario as plain data. `drawn`: with charts. The same run gives the same bytes. Raises
-    OSError, and leaves what was there before, when something cannot be written.
+    `scenario`: the resolved scenario as plain data. `verdicts`: on its objectives. `drawn`: with charts. The same run
+    gives the same bytes. Raises OSError, and leaves what was there before, when something cannot be written.
     """
     from experiments.lab import charts
 
     with fresh_folder(out) as folder:
         _write_json(folder / "summary.json", summary_of(result))
-        result.summary.to_csv(folder / "summary.csv", index=False, lineterminator="\n")
+        _write_csv(folder / "summary.csv", result.summary)
+        _write_csv(folder / "books.csv", books_of(result))
+        _write_csv(folder / "slos.csv", slos_of(verdicts))
         result.runs_table.to_parquet(folder / "runs.parquet", index=False)
         result.series.to_parquet(folder / "series.parquet", index=False)
         if result.events is not None:
@@ -40,6 +52,88 @@ def write_run(result: Result, scenario: Mapping[str, Any], out: Path, drawn: boo
             (folder / "charts").mkdir()
             charts.save(charts.figures(result), folder / "charts")
         _write_json(folder / "manifest.json", manifest_of(result, scenario))
+
+
+def write_comparison(comparison: Comparison, out: Path, drawn: bool = True) -> None:
+    """Write what `comparison` says to the folder `out`, as `write_run` writes a run; the manifest repeats all of it."""
+    import pandas as pd
+
+    from experiments.lab import charts
+
+    first = comparison.results[comparison.baseline]
+    summaries = [result.summary.assign(name=name) for name, result in comparison.results.items()]
+    summary = pd.concat(summaries, ignore_index=True)
+    with fresh_folder(out) as folder:
+        _write_csv(folder / "comparison.csv", comparison.table)
+        comparison.table.to_parquet(folder / "comparison.parquet", index=False)
+        _write_json(folder / "comparison.json", comparison_of(comparison))
+        _write_csv(folder / "summary.csv", summary[["name", *summary.columns.drop("name")]])
+        if drawn:
+            (folder / "charts").mkdir()
+            charts.save(charts.comparison_figures(comparison), folder / "charts")
+        used = {name: manifest_of(first, system.resolved().to_dict()) for name, system in comparison.systems.items()}
+        again = {name: each["scenario"] for name, each in used.items()}
+        given = {"baseline": comparison.baseline, "metrics": list(comparison.metrics), "twin": comparison.twin}
+        compared = {**given, "varied": comparison.varied, "systems": again}
+        _write_json(folder / "manifest.json", {**used[comparison.baseline], "comparison": compared})
+
+
+def write_plan(plan: Plan, out: Path, drawn: bool = True) -> None:
+    """Write what `plan` found to the folder `out`, as `write_run` writes a run; the manifest holds the scenario as given."""
+    from experiments.lab import charts
+
+    with fresh_folder(out) as folder:
+        _write_json(folder / "plan.json", plan_of(plan))
+        _write_csv(folder / "plan.csv", plan.tried)
+        if drawn:
+            (folder / "charts").mkdir()
+            charts.save(charts.plan_figures(plan), folder / "charts")
+        manifest = manifest_of(plan.best.result, plan.system.resolved().to_dict())
+        manifest["scenario"]["run"]["runs"] = manifest["runs"] = plan.runs
+        sought = {"path": plan.path, "low": plan.sizes.values[0], "high": plan.sizes.values[-1], "largest": plan.largest}
+        _write_json(folder / "manifest.json", {**manifest, "plan": sought})
+
+
+def plan_of(plan: Plan) -> dict[str, Any]:
+    """The plan as JSON holds it: the answer, null where there is none, and each value tried with its verdicts."""
+    return {
+        "scenario": plan.system.name,
+        "version": plan.best.result.version,
+        "seed": plan.seed,
+        "path": plan.path,
+        "value": plan.value,
+        "met": plan.met,
+        "answer": plan.answer,
+        "nearest": plan.best.value,
+        "largest": plan.largest,
+        "monotone": plan.monotone,
+        "step": plan.sizes.step,
+        "exact": plan.exact,
+        "tried": [
+            {
+                "value": trial.value,
+                "met": trial.met,
+                "runs": trial.result.runs,
+                "slos": [
+                    {**{key: _plain(value) for key, value in asdict(verdict).items()}, "expected": _plain(exact)}
+                    for verdict, exact in zip(trial.verdicts, trial.expected, strict=True)
+                ],
+            }
+            for trial in plan.trials
+        ],
+    }
+
+
+def comparison_of(comparison: Comparison) -> dict[str, Any]:
+    """The comparison as JSON holds it: what was compared, and a row per metric and alternative, null for what has no value."""
+    head = summary_of(comparison.results[comparison.baseline])
+    rows = comparison.table.to_dict("records")
+    return {
+        **{key: value for key, value in head.items() if key != "metrics"},
+        "baseline": comparison.baseline,
+        "twin": comparison.twin,
+        "differences": [{str(key): _plain(value) for key, value in row.items()} for row in rows],
+    }
 
 
 def summary_of(result: Result) -> dict[str, Any]:
@@ -55,6 +149,23 @@ def summary_of(result: Result) -> dict[str, Any]:
         "warmup": result.warmup,
         "metrics": [{str(key): _plain(value) for key, value in row.items()} for row in rows],
     }
+
+
+def books_of(result: Result) -> pd.DataFrame:
+    """The books summed over the runs: component, term, value (events). The first term of each is the sum of the others."""
+    import pandas as pd
+
+    if not any("books" in run.tables for run in result.measurements):
+        return pd.DataFrame(columns=["component", "term", "value"])
+    sums: pd.DataFrame = result.table("books").groupby(["component", "term"], sort=False, as_index=False)[["value"]].sum()
+    return sums
+
+
+def slos_of(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """A row per verdict, its fields as columns."""
+    import pandas as pd
+
+    return pd.DataFrame([asdict(each) for each in verdicts], columns=[field.name for field in fields(Verdict)])
 
 
 def manifest_of(result: Result, scenario: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,7 +208,7 @@ def _is_output(folder: Path) -> bool:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(manifest, dict) and {"scenario", "seed", "version", "packages"} <= manifest.keys()
+    return isinstance(manifest, dict) and {"seed", "version"} <= manifest.keys()
 
 
 @contextmanager
@@ -128,6 +239,10 @@ def _put_in_place(new: Path, out: Path, old: Path) -> None:
         if old.exists() and not out.exists():
             old.rename(out)
         raise
+
+
+def _write_csv(path: Path, table: pd.DataFrame) -> None:
+    table.to_csv(path, index=False, lineterminator="\n")
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:

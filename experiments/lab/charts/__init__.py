@@ -4,19 +4,35 @@ Without `ax` a chart makes a figure of its own, outside pyplot: in a notebook `c
 `page.save` writes figures.
 """
 
+from experiments.lab.charts.comparison import differences, overlaid, trade_off
+from experiments.lab.charts.comparison_pages import comparison_figures
 from experiments.lab.charts.page import file_name, save
 from experiments.lab.charts.run import age, attempts, breaker, figures, group_figure, groups, lag, overview, throughput
+from experiments.lab.charts.sizing import headroom, plan_figures
+from experiments.lab.charts.sweeps import over_values, sweep_figures
+from experiments.lab.charts.tradeoffs import heat_map, pareto, recovery_against_utilisation
 
 __all__ = [
     "age",
     "attempts",
     "breaker",
+    "comparison_figures",
+    "differences",
     "figures",
     "file_name",
     "group_figure",
     "groups",
+    "headroom",
+    "heat_map",
     "lag",
+    "over_values",
+    "overlaid",
     "overview",
+    "pareto",
+    "plan_figures",
+    "recovery_against_utilisation",
     "save",
+    "sweep_figures",
     "throughput",
+    "trade_off",
 ]

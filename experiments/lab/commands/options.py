@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -26,6 +27,9 @@ SetOption = Annotated[
 JobsOption = Annotated[int, typer.Option("--jobs", help="Processes; -1: one per core.")]
 OutOption = Annotated[Path | None, typer.Option("--out", help="Folder of the output.", show_default="edasim-out/NAME")]
 
+_MARK = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|[\[\]{},"']""")
+_CLOSER = {"[": "]", "{": "}"}
+
 
 class BadOptionError(ValueError):
     """An option of the command line that cannot be."""
@@ -36,11 +40,7 @@ def scenario_of(name: str, settings: list[str], runs: str | None = None, seed: i
     from models import System
     from models.errors import BadScenario
 
-    changes = dict(_setting(text) for text in settings)
-    if runs is not None:
-        changes["run.runs"] = value_of(runs)
-    if seed is not None:
-        changes["run.seed"] = seed
+    changes = changes_of(settings, runs, seed)
     system = System.load(name)
     try:
         return system.with_(changes) if changes else system
@@ -48,13 +48,62 @@ def scenario_of(name: str, settings: list[str], runs: str | None = None, seed: i
         raise bad.within(name) from None
 
 
-def _setting(text: str) -> tuple[str, Any]:
+def changes_of(settings: list[str], runs: str | None = None, seed: int | None = None) -> dict[str, Any]:
+    """What the command line changes in a scenario, by path."""
+    changes = dict(setting_of(text) for text in settings)
+    if runs is not None:
+        changes["run.runs"] = value_of(runs)
+    if seed is not None:
+        changes["run.seed"] = seed
+    return changes
+
+
+def setting_of(text: str) -> tuple[str, Any]:
+    """The path and the value of `PATH=VALUE`."""
     from models.errors import shown
 
     path, equals, value = text.partition("=")
     if not equals or not path.strip():
         raise BadOptionError(f"--set {shown(text)}: must be PATH=VALUE, such as consumers.payment.instances=8")
     return path.strip(), value_of(value)
+
+
+def values_of(text: str) -> tuple[str, list[Any]]:
+    """The path and the values of `PATH=V1,V2,...`: split at commas outside brackets, braces and quotes."""
+    from models.errors import shown
+
+    path, equals, values = text.partition("=")
+    if not equals or not path.strip():
+        raise BadOptionError(f"--vary {shown(text)}: must be PATH=V1,V2,..., such as consumers.payment.instances=4,8")
+    try:
+        parts = [part.strip() for part in split_at_commas(values)]
+    except ValueError as odd:
+        raise BadOptionError(f"--vary {shown(text)}: {odd}") from None
+    if "" in parts:
+        raise BadOptionError(f'--vary {shown(text)}: a value is missing; an empty text is ""')
+    if len(set(parts)) < len(parts):
+        raise BadOptionError(f"--vary {shown(text)}: a value is there twice")
+    return path.strip(), [value_of(part) for part in parts]
+
+
+def split_at_commas(text: str) -> list[str]:
+    """The parts of `text` between commas outside brackets and quotes; ValueError where one of these is not closed."""
+    parts, closers, start = [], [], 0
+    for match in _MARK.finditer(text):
+        mark = match[0]
+        if mark in _CLOSER:
+            closers.append(_CLOSER[mark])
+        elif mark in _CLOSER.values():
+            if not closers or closers.pop() != mark:
+                raise ValueError(f"{mark} closes nothing")
+        elif mark == "," and not closers:
+            parts.append(text[start : match.start()])
+            start = match.end()
+        elif mark in "\"'":
+            raise ValueError(f"{mark} is not closed")
+    if closers:
+        raise ValueError(f"{closers[-1]} is missing")
+    return [*parts, text[start:]]
 
 
 def value_of(text: str) -> Any:

@@ -25,6 +25,7 @@ from experiments.lab.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from experiments.lab.slos import Verdict
     from models import System
     from simulator.results import Result
 
@@ -41,15 +42,20 @@ def run(
 ) -> None:
     """Run a scenario: table, books and verdicts here, tables and charts in a folder."""
     with problems_reported():
+        from experiments.lab.console import console, show
+        from experiments.lab.slos import evaluate
+
         wanted = scenario_of(scenario, set_ or [], runs, seed)
         folder = folder_of(wanted.name, out)
         result, interrupted = _replicated(scenario, wanted, jobs, trace)
-        drawn = _written(wanted, result, folder)
-        violated = _shown(wanted, result, folder, drawn)
+        verdicts = evaluate(wanted.slos, result)
+        drawn = _written(wanted, result, folder, verdicts)
+        show(console(), result, verdicts, str(folder), drawn)
         if interrupted or not drawn:
             finished = f"{result.runs} run{'s' * (result.runs != 1)}"
             say(f"Interrupted: what was finished ({finished}{'' if drawn else ', no charts'}) is in {folder}")
             raise typer.Exit(130)
+        violated = any(each.verdict == "violated" for each in verdicts)
         raise typer.Exit(1 if violated and fail_on_slo else 0)
 
 
@@ -76,27 +82,17 @@ def _replicated(name: str, scenario: System, jobs: int, trace: bool) -> tuple[Re
         raise BadOptionError(f"{name}: run.{refused}") from refused
 
 
-def _written(scenario: System, result: Result, folder: Path) -> bool:
+def _written(scenario: System, result: Result, folder: Path, verdicts: list[Verdict]) -> bool:
     """Write the folder; False where the user did not wait for the charts: then it holds the tables alone."""
     from experiments.lab.output import write_run
 
     used = scenario.resolved().to_dict()
     try:
         try:
-            write_run(result, used, folder)
+            write_run(result, used, folder, verdicts)
         except KeyboardInterrupt:
-            write_run(result, used, folder, drawn=False)
+            write_run(result, used, folder, verdicts, drawn=False)
             return False
     except OSError as failed:
         raise BadOptionError(f"--out: {failed}") from failed
     return True
-
-
-def _shown(scenario: System, result: Result, folder: Path, drawn: bool) -> bool:
-    """Print the result; returns whether an objective is violated."""
-    from experiments.lab.console import console, show
-    from experiments.lab.slos import evaluate
-
-    verdicts = evaluate(scenario.slos, result)
-    show(console(), result, verdicts, str(folder), drawn)
-    return any(each.verdict == "violated" for each in verdicts)
