@@ -50,7 +50,7 @@ class BadScenario(ValueError):  # noqa: N818 - it says what the user gave
 
     def within(self, file: str) -> BadScenario:
         """The same problems, said of `file`."""
-        return BadScenario(replace(problem, file=file) for problem in self.problems)
+        return BadScenario(replace(problem, file=problem.file or file) for problem in self.problems)
 
 
 def joined(path: Iterable[str | int]) -> str:

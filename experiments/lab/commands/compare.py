@@ -11,21 +11,23 @@ import typer
 
 from experiments.lab.commands.options import (
     BadOptionError,
+    ClusterOption,
     JobsOption,
     OutOption,
     RunsOption,
     ScenarioArgument,
     SeedOption,
     SetOption,
+    at_work,
     changes_of,
     folder_of,
     problems_reported,
     processes,
-    progress_bar,
     refuse_too_big,
     say,
     scenario_of,
     values_of,
+    written,
 )
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ def compare(
     seed: SeedOption = None,
     set_: SetOption = None,
     jobs: JobsOption = -1,
+    cluster: ClusterOption = None,
     out: OutOption = None,
 ) -> None:
     """Compare values of a scenario under the same luck. With several --vary each alternative changes one path.
@@ -68,6 +71,8 @@ def compare(
     The manifest.json of an earlier comparison, without --vary, repeats it.
     """
     with problems_reported():
+        from experiments.lab.output import write_comparison
+
         changes = changes_of(set_ or [], runs, seed)
         wanted = None if vary or twin else _remembered(scenario, changes)
         if wanted is None:
@@ -76,8 +81,8 @@ def compare(
         if metric:
             wanted = wanted._replace(metrics=metric)
         folder = folder_of(f"{next(iter(wanted.systems.values())).name}-compare", out)
-        comparison = _compared(scenario, wanted, jobs)
-        drawn = _written(comparison, folder)
+        comparison = _compared(scenario, wanted, jobs, cluster)
+        drawn = written(lambda drawn: write_comparison(comparison, folder, drawn))
         _shown(comparison, folder, drawn)
         if not drawn:
             say(f"Interrupted: what was finished (no charts) is in {folder}")
@@ -152,43 +157,23 @@ def _remembered(name: str, changes: dict[str, Any]) -> Wanted | None:
     return wanted._replace(systems={key: system.with_(changes) if changes else system for key, system in systems.items()})
 
 
-def _compared(name: str, wanted: Wanted, jobs: int) -> Comparison:
+def _compared(name: str, wanted: Wanted, jobs: int, cluster: str | None) -> Comparison:
     from experiments.lab.compare import BadComparisonError
     from experiments.lab.compare import compare as run_comparison
-    from simulator.simulation import StandstillError
 
     (first, baseline), *others = wanted.systems.items()
-    runs = baseline.run.runs
-    workers = processes(jobs, runs if runs == "auto" else runs * len(wanted.systems))
     for system in wanted.systems.values():
         refuse_too_big(system, jobs, trace=False)
     try:
-        with progress_bar() as progress:
+        with at_work(name, baseline, cluster) as progress:
+            runs = baseline.run.runs
             return run_comparison(
-                baseline, dict(others), wanted.metrics or None, jobs=workers, twin=wanted.twin,
+                baseline, dict(others), wanted.metrics or None, twin=wanted.twin,
+                jobs=processes(jobs, runs if runs == "auto" else runs * len(wanted.systems)),
                 progress=progress, baseline_name=first, varied=wanted.varied,
             )  # fmt: skip
-    except (BadComparisonError, StandstillError) as refused:
+    except BadComparisonError as refused:
         raise BadOptionError(f"{name}: {refused}") from None
-    except ValueError as refused:
-        if "auto" not in (runs, *(system.run.warmup for system in wanted.systems.values())):
-            raise
-        raise BadOptionError(f"{name}: run.{refused}") from refused
-
-
-def _written(comparison: Comparison, folder: Path) -> bool:
-    """Write the folder; False where the user did not wait for the charts: then it holds the tables alone."""
-    from experiments.lab.output import write_comparison
-
-    try:
-        try:
-            write_comparison(comparison, folder)
-        except KeyboardInterrupt:
-            write_comparison(comparison, folder, drawn=False)
-            return False
-    except OSError as failed:
-        raise BadOptionError(f"--out: {failed}") from failed
-    return True
 
 
 def _shown(comparison: Comparison, folder: Path, drawn: bool) -> None:

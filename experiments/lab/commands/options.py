@@ -6,7 +6,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +25,9 @@ SetOption = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Change a value of the scenario; repeatable."),
 ]
 JobsOption = Annotated[int, typer.Option("--jobs", help="Processes; -1: one per core.")]
+ClusterOption = Annotated[
+    str | None, typer.Option("--cluster", metavar="ADDRESS", help="A Dask scheduler, such as tcp://host:8786.")
+]
 OutOption = Annotated[Path | None, typer.Option("--out", help="Folder of the output.", show_default="edasim-out/NAME")]
 
 _MARK = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|[\[\]{},"']""")
@@ -127,12 +130,12 @@ def folder_of(name: str, out: Path | None) -> Path:
 
 
 def processes(jobs: int, runs: int | str) -> int:
-    """How many processes are of use: not more than there are cores, or runs."""
-    from joblib import cpu_count
+    """How many processes are of use: not more than there are cores, here or on the cluster in use, or runs."""
+    from joblib import effective_n_jobs
 
     if jobs < 1 and jobs != -1:
         raise BadOptionError(f"--jobs {jobs}: must be a number of processes, or -1 for one per core")
-    useful: int = cpu_count()
+    useful: int = effective_n_jobs(-1)
     return min(useful if jobs == -1 else jobs, useful, runs if isinstance(runs, int) else useful)
 
 
@@ -146,6 +149,43 @@ def refuse_too_big(scenario: System, jobs: int, trace: bool) -> None:
     workers = jobs if jobs > 0 else max(1, cores + 1 + jobs)
     runs = scenario.run.runs if isinstance(scenario.run.runs, int) else workers
     check_memory(scenario, min(workers, runs), trace)
+
+
+@contextmanager
+def at_work(name: str, system: System, cluster: str | None) -> Iterator[Callable[[int, int], None] | None]:
+    """Replications run inside, here or on a cluster; gives whom to tell of progress. What refuses to run is told as input."""
+    from experiments.lab.cluster import processes_of
+    from models.errors import BadScenario
+    from simulator.simulation import StandstillError
+
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(processes_of(cluster))
+        except (ConnectionError, ModuleNotFoundError) as missing:
+            raise BadOptionError(f"--cluster: {missing}") from None
+        try:
+            yield stack.enter_context(progress_bar())
+        except StandstillError as endless:
+            raise BadOptionError(f"{name}: {endless}") from endless
+        except BadScenario as bad:
+            raise bad.within(name) from None
+        except ValueError as refused:
+            if "auto" not in (system.run.runs, system.run.warmup):
+                raise
+            raise BadOptionError(f"{name}: run.{refused}") from refused
+
+
+def written(write: Callable[[bool], None]) -> bool:
+    """Write a folder, `write(drawn)`; False where the user did not wait for the charts: then it holds the tables alone."""
+    try:
+        try:
+            write(True)
+        except KeyboardInterrupt:
+            write(False)
+            return False
+    except OSError as failed:
+        raise BadOptionError(f"--out: {failed}") from failed
+    return True
 
 
 @contextmanager

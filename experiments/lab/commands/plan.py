@@ -9,20 +9,22 @@ import typer
 
 from experiments.lab.commands.options import (
     BadOptionError,
+    ClusterOption,
     JobsOption,
     OutOption,
     RunsOption,
     ScenarioArgument,
     SeedOption,
     SetOption,
+    at_work,
     folder_of,
     problems_reported,
     processes,
-    progress_bar,
     refuse_too_big,
     say,
     scenario_of,
     value_of,
+    written,
 )
 
 if TYPE_CHECKING:
@@ -50,15 +52,18 @@ def plan(
     seed: SeedOption = None,
     set_: SetOption = None,
     jobs: JobsOption = -1,
+    cluster: ClusterOption = None,
     out: OutOption = None,
 ) -> None:
     """Find the smallest (or largest) value of a field that meets all SLOs of a scenario, with confidence."""
     with problems_reported():
+        from experiments.lab.output import write_plan
+
         path, ends = _size(size)
         wanted = scenario_of(scenario, set_ or [], runs, seed)
         folder = folder_of(f"{wanted.name}-plan", out)
-        found = _planned(scenario, wanted, path, ends, largest, jobs)
-        drawn = _written(found, folder)
+        found = _planned(scenario, wanted, path, ends, largest, jobs, cluster)
+        drawn = written(lambda drawn: write_plan(found, folder, drawn))
         _shown(found, folder, drawn)
         if not drawn:
             say(f"Interrupted: what was found (no charts) is in {folder}")
@@ -75,40 +80,15 @@ def _size(text: str) -> tuple[str, tuple[Any, Any]]:
     return path.strip(), (value_of(low.strip()), value_of(high.strip()))
 
 
-def _planned(name: str, system: System, path: str, ends: tuple[Any, Any], largest: bool | None, jobs: int) -> Plan:
+def _planned(
+    name: str, system: System, path: str, ends: tuple[Any, Any], largest: bool | None, jobs: int, cluster: str | None
+) -> Plan:
     from experiments.lab.plan import plan as find
-    from models.errors import BadScenario
-    from simulator.simulation import StandstillError
 
-    workers = processes(jobs, "auto")
-    try:
+    with at_work(name, system, cluster) as progress:
         for end in ends:
             refuse_too_big(system.with_({path: end}), jobs, trace=False)
-        with progress_bar() as progress:
-            return find(system, {path: ends}, jobs=workers, largest=largest, progress=progress)
-    except BadScenario as bad:
-        raise bad.within(name) from None
-    except StandstillError as endless:
-        raise BadOptionError(str(endless)) from endless
-    except ValueError as refused:
-        if "auto" not in (system.run.runs, system.run.warmup):
-            raise
-        raise BadOptionError(f"{name}: run.{refused}") from refused
-
-
-def _written(found: Plan, folder: Path) -> bool:
-    """Write the folder; False where the user did not wait for the charts: then it holds the tables alone."""
-    from experiments.lab.output import write_plan
-
-    try:
-        try:
-            write_plan(found, folder)
-        except KeyboardInterrupt:
-            write_plan(found, folder, drawn=False)
-            return False
-    except OSError as failed:
-        raise BadOptionError(f"--out: {failed}") from failed
-    return True
+        return find(system, {path: ends}, jobs=processes(jobs, "auto"), largest=largest, progress=progress)
 
 
 def _shown(found: Plan, folder: Path, drawn: bool) -> None:

@@ -10,14 +10,16 @@ import typer
 
 from experiments.lab.commands.options import (
     BadOptionError,
+    ClusterOption,
     JobsOption,
     OutOption,
     RunsOption,
     ScenarioArgument,
     SeedOption,
     SetOption,
+    at_work,
     problems_reported,
-    progress_bar,
+    processes,
     refuse_too_big,
     say,
     scenario_of,
@@ -33,7 +35,6 @@ VaryOption = Annotated[
     list[str],
     typer.Option("--vary", metavar="PATH=V1,V2,...", help="Values of a path; repeatable. With --sample: PATH=LOW..HIGH."),
 ]
-ClusterOption = Annotated[str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler, such as tcp://host:8786.")]
 
 
 def sweep(
@@ -56,10 +57,11 @@ def sweep(
         wanted = scenario_of(scenario, set_ or [], runs, seed)
         varied = dict(_range_of(text) if sample is not None else values_of(text) for text in vary)
         refuse_too_big(wanted, jobs, trace=False)
-        _run(wanted, varied, out or Path("edasim-out") / wanted.name, _cells(cells), jobs, cluster, zip_, sample)
+        _run(scenario, wanted, varied, out or Path("edasim-out") / wanted.name, _cells(cells), jobs, cluster, zip_, sample)
 
 
 def _run(
+    name: str,
     system: System,
     vary: dict[str, list[Any]],
     folder: Path,
@@ -69,13 +71,13 @@ def _run(
     zipped: bool,
     sample: int | None,
 ) -> None:
-    from experiments.lab.cluster import processes_of
     from experiments.lab.sweep import finish_cells
     from experiments.lab.sweep import sweep as run_sweep
     from simulator.replication import Interrupted
 
     try:
-        with processes_of(cluster), progress_bar() as bar:
+        with at_work(name, system, cluster) as bar:
+            jobs = processes(jobs, "auto")
             if cells is not None:
                 done = finish_cells(system, vary, cells, folder, jobs=jobs, zipped=zipped, sample=sample, progress=bar)
                 say(f"{done} cells are finished in {folder}; the same command without --cells writes the tables")
@@ -86,8 +88,6 @@ def _run(
         raise typer.Exit(130) from None
     except BlockingIOError as busy:
         raise BadOptionError(f"--out: {busy}") from None
-    except (ConnectionError, ModuleNotFoundError) as missing:
-        raise BadOptionError(f"--cluster: {missing}") from None
     _show(found, folder)
 
 
