@@ -67,7 +67,10 @@ def finish_cells(
 
     `sweep` with the same arguments then finds what they have finished. Returns how many cells there were.
     """
-    chosen = combinations_of(vary, zipped, sample, system.seed if seed is None else seed)[cells]
+    combinations = combinations_of(vary, zipped, sample, system.seed if seed is None else seed)
+    if cells.stop > len(combinations):
+        raise _wrong("cells", f"found {cells.start + 1}..{cells.stop}", f"must be within 1..{len(combinations)}")
+    chosen = combinations[cells]
     systems = [system_of(system, values) for values in chosen]
     with SweepFolder(Path(out), system, system.seed if seed is None else seed) as folder:
         replicate_all(systems, runs, seed, jobs, False, progress, folder.store, series=False)

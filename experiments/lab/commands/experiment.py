@@ -13,6 +13,7 @@ from experiments.lab.commands.options import (
     SetOption,
     folder_of,
     problems_reported,
+    processes,
     progress_bar,
     setting_of,
 )
@@ -46,7 +47,7 @@ def experiment(
         if name not in known:
             close = nearest(name, list(known))
             raise BadOptionError(f"{name}: no such study; {f'did you mean {close}?' if close else one_of(list(known))}")
-        folder = folder_of(name, out)
+        folder, jobs = folder_of(name, out), processes(jobs, "auto")
         with progress_bar() as bar:
             setup = Setup(quick, runs, seed, jobs, dict(setting_of(text) for text in set_ or []), bar)
             found = answer(name, setup)
@@ -62,8 +63,8 @@ def _show(question: str, found: Answer, folder: Path) -> None:
 
     screen = console()
     screen.print(question, style="bold")
-    shown = table_of("", *((str(column), 0, "left") for column in found.table.columns))
-    for row in found.table.itertuples(index=False):
+    shown = table_of("", *((str(column), 0, "left") for column in found.shown.columns))
+    for row in found.shown.itertuples(index=False):
         shown.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
     screen.print(shown)
     screen.print(f"\n{found.finding}\n")

@@ -55,7 +55,8 @@ def sweep(
     """Replicate a scenario with every combination of some values. A sweep that was stopped goes on where it was."""
     with problems_reported():
         wanted = scenario_of(scenario, set_ or [], runs, seed)
-        varied = dict(_range_of(text) if sample is not None else values_of(text) for text in vary)
+        varied = _once([_range_of(text) if sample is not None else values_of(text) for text in vary])
+        processes(jobs, "auto")
         refuse_too_big(wanted, jobs, trace=False)
         _run(scenario, wanted, varied, out or Path("edasim-out") / wanted.name, _cells(cells), jobs, cluster, zip_, sample)
 
@@ -89,6 +90,14 @@ def _run(
     except BlockingIOError as busy:
         raise BadOptionError(f"--out: {busy}") from None
     _show(found, folder)
+
+
+def _once(varied: list[tuple[str, list[Any]]]) -> dict[str, list[Any]]:
+    paths = [path for path, _ in varied]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise BadOptionError(f"--vary {path}: is there twice; give its values in one")
+    return dict(varied)
 
 
 def _range_of(text: str) -> tuple[str, list[Any]]:
