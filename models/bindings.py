@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from models.consumer import Consumer
 from models.handling import Handling
 from models.instance import Life
 from models.journey import CONSUMER
 from models.outcome import OK
 from models.queue import Queue
-from models.rules import Rules
 from models.settlement import Settlement
-from simulator.simulation import TIMER, Simulation
+from simulator.simulation import TIMER
 
 INFINITY = float("inf")
 
@@ -24,14 +22,11 @@ INFINITY = float("inf")
 class Bindings:
     """The broker's side of one group of consumers of queues."""
 
-    def __init__(
-        self, sim: Simulation, terms: Consumer, rules: Rules, settlement: Settlement, queues: Sequence[Queue],
-        handlings: Sequence[Handling], place: int,
-    ) -> None:  # fmt: skip
-        self.sim = sim
-        self.terms = terms
-        self.rules = rules
+    def __init__(self, settlement: Settlement, queues: Sequence[Queue], handlings: Sequence[Handling], place: int) -> None:
         self.settlement = settlement
+        self.sim = settlement.sim
+        self.rules = settlement.rules
+        self.terms = self.rules.spec
         self.queues = queues
         self.handlings = handlings
         self.place = place

@@ -148,8 +148,7 @@ class BreakerState:
     def __init__(self, spec: Breaker) -> None:
         self.spec = spec
         self.state = CLOSED
-        self.opened_at = self.open_until = -math.inf
-        self.openings = 0
+        self.open_until = -math.inf
         self.transitions: list[tuple[float, str]] = []
         self.due = math.inf
         """Instant of the next transition by a timer; infinite when none is set. For the owner who waits for it."""
@@ -248,8 +247,6 @@ class BreakerState:
     def _open(self, now: float) -> None:
         grown = self.spec.open_factor ** min(self._openings_in_a_row, OPENINGS_LIMIT)
         self._openings_in_a_row += 1
-        self.openings += 1
-        self.opened_at = now
         self.open_until = now + self.spec.open_for * grown
         self._enter(OPEN, now, self.open_until if self._timed else math.inf)
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from models.bindings import Bindings
 from models.budget import BudgetState
-from models.consumer import Consumer
 from models.gate import Gate
 from models.handling import Handling
 from models.instance import Instance, Life
@@ -34,12 +33,11 @@ class Group:
     """
 
     def __init__(
-        self, sim: Simulation, name: str, spec: Consumer, rules: Rules, settlement: Settlement,
-        handlings: Sequence[Handling], place: int,
-    ) -> None:  # fmt: skip
+        self, sim: Simulation, name: str, rules: Rules, settlement: Settlement, handlings: Sequence[Handling], place: int
+    ) -> None:
         self.sim = sim
         self.name = name
-        self.spec = spec
+        self.spec = spec = rules.spec
         self.rules = rules
         self.settlement = settlement
         self.handlings = handlings
@@ -64,7 +62,7 @@ class Group:
         """Everything begins at time 0 with all instances at work."""
         spec, sim = self.spec, self.sim
         if self.queues:
-            self.membership = Bindings(sim, spec, self.rules, self.settlement, self.queues, self.handlings, self.place)
+            self.membership = Bindings(self.settlement, self.queues, self.handlings, self.place)
         else:
             self.membership = Coordinator(sim, self.name, spec, self.cursors, self.rules.concurrency, self.place)
         self.membership.on_change = self._note_service

@@ -64,11 +64,10 @@ class Handling:
         journey: Journey,
         servers: list[Server],
         targets: list[Channel],
-        marks: Marks | None,
     ) -> None:
         self.sim = sim
         self.journey = journey
-        self.marks = marks
+        self.marks: Marks | None = None
         messages = journey.messages
         self.service = drawer(sim.stream(f"{group}/service"), messages, spec.service)
         self.failure = uniform_drawer(sim.stream(f"{group}/failure"), messages)
@@ -78,6 +77,7 @@ class Handling:
         self.mark_latency: Callable[[int, int], float] | None = None
         self.transaction = False
         if spec.idempotency is not None:
+            self.marks = Marks(spec.idempotency.ttl)
             self.mark_latency = rare_drawer(sim.stream(f"{group}/idempotency"), messages, spec.idempotency.latency)
             self.transaction = spec.idempotency.protocol == "transaction"
         self.calls: list[tuple[Server, Callable[[int, int], float], Callable[[int, int], float], bool]] = []

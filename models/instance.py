@@ -14,7 +14,7 @@ from models.log import Cursor, Seek
 from models.queue import Queue
 from models.record import DOWN, PAUSED, RUNNING, STARTING
 from simulator.recorder import Trail
-from simulator.simulation import DELIVERY, Simulation, Waker, priority
+from simulator.simulation import Simulation, Waker
 
 INFINITY = float("inf")
 
@@ -161,7 +161,6 @@ class Instance:
         self.name = name
         self.index = index
         self.place = place
-        self.order = priority(DELIVERY, place)
         self.down = 0
         self.pauses = 0
         self.slow = 1.0

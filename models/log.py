@@ -91,12 +91,12 @@ class Cursor:
         self.asleep = False
         self.alarm = self.waiting = Alarm(sim, priority(DELIVERY, place))
         self.tenancy = 0
-        self._on_due: list[Callable[[object], None]] = [self._due]
+        self._on_due: list[Callable[[object], None]] = [self.wake]
         self._queue, self._eid = sim._queue, sim._eid
         self.commits = Trail(time="d", offset="q")
         partition.cursors.append(self)
 
-    def wake(self) -> None:
+    def wake(self, _: object = None) -> None:
         """There is a record to be read again."""
         owner = self.owner
         assert owner is not None
@@ -124,9 +124,6 @@ class Cursor:
         seek = self.owner.seeking.pop(self, None) if self.owner is not None else None
         if seek is not None and seek.due > now:
             self.journey.delays.change(seek.row, "end", now)
-
-    def _due(self, _: object) -> None:
-        self.wake()
 
     def commit(self, offset: int, now: float) -> None:
         """Makes `offset` the start of the next owner, durably."""

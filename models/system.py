@@ -17,7 +17,6 @@ from models.collecting import Window, collect
 from models.footprint import check_memory
 from models.group import Group
 from models.handling import Handling
-from models.idempotency import Marks
 from models.injection import Injection
 from models.journey import Journey
 from models.log import Cursor, Partition
@@ -232,12 +231,11 @@ class _Assembly:
         handlings = []
         for topic in spec.topics:
             journey = Journey(channels[topic].messages, bool(servers), bool(targets))
-            marks = Marks(spec.idempotency.ttl) if spec.idempotency else None
-            handlings.append(Handling(sim, path, spec, journey, servers, targets, marks))
+            handlings.append(Handling(sim, path, spec, journey, servers, targets))
             settlement.open_for(journey, channels[topic])
         if spec.dead_letter is not None:
             settlement.moves_to(channels[spec.dead_letter.topic], path)
-        group = Group(sim, path, spec, rules, settlement, handlings, place)
+        group = Group(sim, path, rules, settlement, handlings, place)
         self._bind(group)
         return group
 

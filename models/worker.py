@@ -34,7 +34,6 @@ class Worker(Waiting):
         self._timer = Alarm(life.sim, priority(TIMER, life.place))
         self._on_time: list[Callable[[object], None]] = [self._time_out]
         self._answer = self.bell.ring_at_once
-        self.try_once = self.attempt if life.gate is None else self.try_at_gate
         self.handle = self.attempt if rules.plain else self.deliver
 
     # -- one delivery -------------------------------------------------------------------------------------------------
@@ -60,12 +59,18 @@ class Worker(Waiting):
 
     def tries(self, handling: Handling, event: int) -> Story:
         """The tries of `retry`, each through the breaker."""
-        retry, sim, budget = self.rules.retry, self.sim, self.life.budget
+        retry, sim, gate, budget = self.rules.retry, self.sim, self.life.gate, self.life.budget
         began, failed, waited, taken = sim._now, 0, 0.0, 0.0
         if budget is not None:
             budget.begins(began)
         while True:
-            outcome = yield from self.try_once(handling, event)
+            if gate is None or gate.admits(sim._now) or (gate.pauses and (yield from self._wait_at(gate))):
+                outcome = yield from self.attempt(handling, event)
+            elif gate.pauses:
+                return RETURNED
+            else:
+                outcome = SHORT
+                handling.journey.refuse(event, sim._now)
             if budget is not None and outcome <= SUPPRESSED:
                 budget.succeeded(taken)
             if outcome <= SUPPRESSED or outcome == RETURNED or retry is None:
@@ -85,27 +90,9 @@ class Worker(Waiting):
             if self.life.stopping and not self.rules.settles_first:
                 return RETURNED
 
-    def try_at_gate(self, handling: Handling, event: int) -> Story:
-        """One try with the breaker's permission, or refused by it."""
-        sim, gate = self.sim, self.life.gate
-        assert gate is not None
-        if not gate.admits(sim._now):
-            if not gate.pauses:
-                handling.journey.refuse(event, sim._now)
-                return SHORT
-            if not (yield from self._wait_at_gate()):
-                return RETURNED
-        self.probing = True
-        began = sim._now
-        outcome = yield from self.attempt(handling, event)
-        self.probing = False
-        gate.tell(outcome, sim._now, sim._now - began)
-        return outcome
-
-    def _wait_at_gate(self) -> Generator[simpy.Event, object, bool]:
+    def _wait_at(self, gate: Gate) -> Generator[simpy.Event, object, bool]:
         """The breaker is open and the instance pauses: the event stays in hand, and polling goes on. False: stopping."""
-        life, gate = self.life, self.life.gate
-        assert gate is not None
+        life = self.life
         self.held_since, polled_at, self.polled_at = self.sim._now, self.polled_at, NAN
         allowed = False
         life.at_gate += 1
@@ -138,7 +125,7 @@ class Worker(Waiting):
     def attempt(self, handling: Handling, event: int) -> Story:
         """Service, dependencies, effect: what a handler does, within `timeout`."""
         sim, journey, rules, life = self.sim, handling.journey, self.rules, self.life
-        began = sim._now
+        began, gate = sim._now, life.gate
         n = journey.attempts[event] = journey.attempts[event] + 1
         if n > 1:
             journey.retries.add(event, began)
@@ -146,7 +133,7 @@ class Worker(Waiting):
             journey.late.add(event, began)
         service = 0.0 if self.served else handling.service.at(event, n) * self.instance.slow
         self.served = False
-        self.busy_since = began
+        self.busy_since, self.probing = began, gate is not None
         done, deadline = began + service, began + rules.timeout
         mark = life.mark
         yield self.alarm.at(done if done <= deadline else deadline)
@@ -171,6 +158,9 @@ class Worker(Waiting):
         self.busy_since = NAN
         if outcome > SUPPRESSED:
             journey.failures.add(event, now)
+        if gate is not None:
+            self.probing = False
+            gate.tell(outcome, now, now - began)
         return outcome
 
     def _call_dependencies(self, handling: Handling, event: int, n: int, deadline: float) -> Story:

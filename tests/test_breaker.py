@@ -29,6 +29,10 @@ def tell(state: BreakerState, outcomes: str, now: float) -> None:
         state.record(letter == "F", now)
 
 
+def openings(state: BreakerState) -> int:
+    return sum(entered == "open" for _, entered in state.transitions)
+
+
 def half_open(**fields: object) -> BreakerState:
     """A `small` breaker that opened at 0 and has given its first probe permission at 11."""
     state = small(**fields)
@@ -51,7 +55,7 @@ def test_it_opens_when_the_failure_rate_reaches_the_threshold() -> None:
     state = small()
     tell(state, "FSSF", 1.0)
     assert state.state == "open"
-    assert (state.opened_at, state.open_until, state.openings) == (1.0, 11.0, 1)
+    assert state.open_until == 11.0
     assert state.transitions == [(1.0, "open")]
     assert not state.allows(1.0)
 
@@ -185,7 +189,7 @@ def test_a_time_window_agrees_with_its_definition_over_gaps_of_any_length() -> N
             assert state.allows(now)
             state.record(False, now)
             calls = []
-    assert state.openings > 20
+    assert openings(state) > 20
 
 
 # Open
@@ -246,7 +250,7 @@ def test_repeated_openings_wait_longer_and_closing_resets_it() -> None:
     assert state.state == "closed"
     tell(state, "FFFF", 133.0)
     assert state.open_until == 133.0 + 10.0
-    assert state.openings == 4
+    assert openings(state) == 4
 
 
 def test_no_number_of_openings_overflows() -> None:
@@ -469,7 +473,7 @@ def test_c06_duty_cycle() -> None:
     open_times: list[float] = []
     now = 0.0
     for _ in range(600):
-        began, calls, refused, openings = now, 0, 0, state.openings
+        began, calls, refused, earlier = now, 0, 0, openings(state)
         closed = False
         while not closed:
             now += luck.expovariate(10.0)
@@ -482,7 +486,7 @@ def test_c06_duty_cycle() -> None:
                 refused += 1
         refusals.append(refused - 0.940224590708322 * calls)
         lengths.append(now - began)
-        open_times.append(5.0 * (state.openings - openings) - 0.9402245907083219 * (now - began))
+        open_times.append(5.0 * (openings(state) - earlier) - 0.9402245907083219 * (now - began))
     assert_mean(refusals, 0.0)
     assert_mean(lengths, 42.543026841986595)
     assert_mean(open_times, 0.0)
