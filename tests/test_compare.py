@@ -183,6 +183,8 @@ def test_lower_bounds_are_never_averaged() -> None:
     recovery = "faults.bank away:recovery_time"
     (row,) = made({"before": before, "after": after}, recovery, {"after": (10, 11)}, "survival").rows
     assert (row.n, row.censored, row.difference, row.mean) == (12, 2, 4.0, 14.0)
+    assert row.baseline_censored + row.mean_censored >= row.censored
+    assert 0 in (row.baseline_censored, row.mean_censored)
     assert (row.verdict, row.ci_low) == ("worse", 4.0)
     (row,) = made({"before": before, "after": after}, recovery, {"after": range(2, 12), "before": range(12)}, "survival").rows
     assert math.isnan(row.difference)

@@ -49,6 +49,8 @@ class Difference:
     censored: int
     p_adjusted: float
     narrowing: float
+    baseline_censored: int = 0
+    mean_censored: int = 0
 
     @property
     def relative(self) -> float:
@@ -157,6 +159,7 @@ class Comparison:
             *key, before, after, found.difference, found.ci_low, found.ci_high, found.p_value,
             _verdict(key, found, adjusted, before), unit, found.n,
             sum(a.censored or b.censored for a, b in pairs), adjusted, found.narrowing,
+            sum(a.censored for a, _ in pairs), sum(b.censored for _, b in pairs),
         )  # fmt: skip
 
     @cached_property
@@ -172,8 +175,8 @@ class Comparison:
             {
                 "metric": [f"{row.component} {row.metric}" for row in self.rows],
                 "system": [row.name for row in self.rows],
-                "baseline": [mean_text(row.baseline_mean, row) for row in self.rows],
-                "mean": [mean_text(row.mean, row) for row in self.rows],
+                "baseline": [mean_text(row.baseline_mean, row.unit, row.baseline_censored) for row in self.rows],
+                "mean": [mean_text(row.mean, row.unit, row.mean_censored) for row in self.rows],
                 "difference": [row.change for row in self.rows],
                 "95 % interval": [row.interval for row in self.rows],
                 "verdict": [row.verdict for row in self.rows],
@@ -189,11 +192,11 @@ def twin_name(name: str) -> str:
     return f"{name}, no faults"
 
 
-def mean_text(mean: float, row: Difference) -> str:
-    """One of the two means of a row, marked where some of the values are lower bounds."""
+def mean_text(mean: float, unit: str, censored: int) -> str:
+    """One of the two means of a row, marked where some of its values are lower bounds."""
     if math.isnan(mean):
         return "–"
-    return ("≥ " if row.censored else "") + format_value(mean, row.unit)
+    return ("≥ " if censored else "") + format_value(mean, unit)
 
 
 def _by_metric(result: Result) -> dict[tuple[str, str], dict[int, Measure]]:

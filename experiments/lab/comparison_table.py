@@ -27,7 +27,7 @@ def show_comparison(screen: Console, comparison: Comparison) -> None:
     screen.print(Text(comparison.heading, "bold"), soft_wrap=True)
     for metric in comparison.metrics:
         rows = comparison.of(metric)
-        alike = f"{comparison.baseline}: {mean_text(rows[0].baseline_mean, rows[0])}"
+        alike = f"{comparison.baseline}: {mean_text(rows[0].baseline_mean, rows[0].unit, rows[0].baseline_censored)}"
         screen.print()
         screen.print(_table(f"{rows[0].component} {rows[0].metric}  ({'without faults' if comparison.twin else alike})", rows))
         for note in filter(None, (_note(row, comparison) for row in rows)):
@@ -43,7 +43,7 @@ def _table(title: str, rows: Sequence[Difference]) -> Table:
         relative = signed(row.relative, "share") if math.isfinite(row.relative) and row.difference else ""
         narrower = f"{row.narrowing:.1f}x" if math.isfinite(row.narrowing) and row.ci_high > row.ci_low else ""
         verdict = Text(row.verdict, COLOURS[row.verdict])
-        table.add_row(row.name, mean_text(row.mean, row), _difference(row), relative, verdict, narrower)
+        table.add_row(row.name, mean_text(row.mean, row.unit, row.mean_censored), _difference(row), relative, verdict, narrower)
     return table
 
 

@@ -223,7 +223,7 @@ def _notes(plan: Plan) -> list[str]:
     notes = []
     if not plan.monotone:
         notes.append("values beyond it fail again, so the whole range was tried")
-    if not isinstance(plan.best.value, int) and plan.sizes.step:
+    if plan.met and not isinstance(plan.best.value, int) and plan.sizes.step:
         notes.append(f"to within {plan.sizes.text(plan.sizes.step)}")
     if plan.exact is not None:
         notes.append(f"by Erlang C {plan.sizes.text(plan.exact)}")

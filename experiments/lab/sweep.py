@@ -97,6 +97,8 @@ def combinations_of(vary: Mapping[str, Sequence[Value]], zipped: bool, sample: i
     """The values of each cell by path, in order. Raises BadScenario where they do not go together."""
     if not vary or not all(vary.values()):
         raise _wrong("vary", "nothing to vary", "must name at least one path with one value")
+    if sample is not None and zipped:
+        raise _wrong("sample", "found with zipped values", "must be one or the other")
     if sample is not None:
         return _hypercube(vary, sample, seed)
     if zipped and len({len(values) for values in vary.values()}) > 1:

@@ -31,6 +31,8 @@ ClusterOption = Annotated[
 OutOption = Annotated[Path | None, typer.Option("--out", help="Folder of the output.", show_default="edasim-out/NAME")]
 
 _MARK = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|[\[\]{},"']""")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}|\d{2}:\d{2}:\d{2}")
+"""TOML has dates, a scenario has none: what looks like one is a text."""
 _CLOSER = {"[": "]", "{": "}"}
 
 
@@ -115,7 +117,7 @@ def value_of(text: str) -> Any:
         parsed = tomllib.loads(f"value = {text}")
     except (tomllib.TOMLDecodeError, RecursionError):
         return text
-    return parsed["value"] if len(parsed) == 1 else text
+    return parsed["value"] if len(parsed) == 1 and not _DATE.search(text) else text
 
 
 def folder_of(name: str, out: Path | None) -> Path:
