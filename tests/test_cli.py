@@ -270,3 +270,11 @@ def test_help_does_not_wait_for_heavy_libraries() -> None:
     heavy = "{'pandas', 'matplotlib', 'scipy', 'simpy', 'pydantic'}"
     code = f"import sys, experiments.lab.cli; assert not {heavy} & set(sys.modules), sys.modules.keys() & {heavy}"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_automatic_runs_are_told_with_the_precision_that_they_gave(tiny: str) -> None:
+    asked = ["--runs", "auto", "--set", 'run.precision_metric="consumers.pay:processed"', "--set", "run.precision=0.3"]
+    status, _, said = edasim("run", tiny, *asked, "--jobs", "1", "--out", "out")
+    assert status == 0
+    assert "runs give consumers.pay:processed to within" in said
+    assert "(asked for 30 %)" in said

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from experiments.lab.slos import Verdict
 from simulator.results import Result
-from simulator.units import format_duration, format_value
+from simulator.units import format_duration, format_share, format_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,6 +81,15 @@ def _head(screen: Console, result: Result) -> None:
     warmup = f" ({format_duration(result.warmup)} of warm-up)" if result.warmup else ""
     runs = f"{result.runs} runs" if result.runs > 1 else "1 run (intervals for rare events alone)"
     screen.print(f"{runs} of {format_duration(result.duration)}{warmup}, seed {result.seed}; edasim {result.version}")
+
+
+def precision_text(result: Result, wanted: str, precision: float) -> str:
+    """What `runs = "auto"` came to: how many runs it took for the metric `wanted` to be as precise as it is."""
+    component, _, metric = wanted.rpartition(":")
+    value = result.value(component, metric)
+    reached = value.half_width / abs(value.mean) if value.mean else 0.0
+    enough = "asked for" if reached <= precision else "not reached; asked for"
+    return f"{result.runs} runs give {wanted} to within {format_share(reached)} ({enough} {format_share(precision)})"
 
 
 def rows_of(frame: pd.DataFrame) -> list[Row]:

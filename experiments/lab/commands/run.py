@@ -42,7 +42,7 @@ def run(
 ) -> None:
     """Run a scenario: table, books and verdicts here, tables and charts in a folder."""
     with problems_reported():
-        from experiments.lab.console import console, show
+        from experiments.lab.console import console, precision_text, show
         from experiments.lab.output import write_run
         from experiments.lab.slos import evaluate
 
@@ -53,6 +53,8 @@ def run(
         used = wanted.resolved().to_dict()
         drawn = written(lambda drawn: write_run(result, used, folder, verdicts, drawn))
         show(console(), result, verdicts, str(folder), drawn)
+        if wanted.run.runs == "auto" and wanted.run.precision_metric is not None and not interrupted:
+            say(precision_text(result, wanted.run.precision_metric, wanted.run.precision))
         if interrupted or not drawn:
             finished = f"{result.runs} run{'s' * (result.runs != 1)}"
             say(f"Interrupted: what was finished ({finished}{'' if drawn else ', no charts'}) is in {folder}")
