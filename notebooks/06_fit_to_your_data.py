@@ -22,6 +22,7 @@
 # incidents` and `edasim fit lag`.
 
 # %%
+# %matplotlib inline
 import tempfile
 from pathlib import Path
 
