@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import html
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simulator.statistics import Interval, Kind, summarise
+from simulator.units import format_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +73,7 @@ def installed_version() -> str:
         return "0"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """Replications of one model and the tables over them, each a DataFrame made when it is first read.
 
@@ -172,36 +174,41 @@ class Result:
                 found.setdefault((m.component, m.metric), []).append(m)
         return found
 
+    def __repr__(self) -> str:
+        return f"<Result of {self.name}: {self.runs} runs of {self.duration:g} s, seed {self.seed}>"
+
     def _repr_html_(self) -> str:
-        """The summary as a notebook shows it: one row per metric, its 95 % interval in brackets."""
+        """The summary as a notebook shows it: a table to unfold per component, without what is 0 in every run."""
         import pandas as pd
 
-        s = self.summary
-        interval = [f"[{_short(low)}, {_short(high)}]" for low, high in zip(s["ci_low"], s["ci_high"], strict=True)]
-        mark = np.where(s["censored"], "≥ ", "")
-        mean = [sign + _short(value) for sign, value in zip(mark, s["mean"], strict=True)]
-        shown = pd.DataFrame(
-            {
-                "component": s["component"],
-                "metric": s["metric"],
-                "mean": mean,
-                "95 % interval": interval,
-                "unit": s["unit"],
-                "n": s["n"],
-            }
-        )
-        caption = pd.DataFrame({"": [f"{self.name}: {self.runs} runs, seed {self.seed}, edasim {self.version}"]})
-        return caption.to_html(index=False, header=False, border=0) + shown.to_html(index=False, border=0)
+        rows = self.summary[(self.summary["n"] > 0) & ((self.summary["max"] != 0) | (self.summary["min"] != 0))]
+        runs = f"{self.runs} runs" if self.runs > 1 else "1 run"
+        parts = [f"<p><b>{html.escape(self.name)}</b>: {runs}, seed {self.seed}, edasim {self.version}</p>"]
+        for component, found in rows.groupby("component", sort=False):
+            table = pd.DataFrame([_shown(row) for row in found.to_dict("records")])
+            inner = table.to_html(index=False, border=0, justify="left")
+            parts.append(f"<details><summary>{html.escape(str(component))} ({len(table)} metrics)</summary>{inner}</details>")
+        left_out = len(self.summary) - len(rows)
+        return "".join([*parts, f"<p>{left_out} metrics that are 0 in every run, or have no value, are left out.</p>"])
+
+
+def _shown(row: Mapping[Any, Any]) -> dict[str, object]:
+    """A row of the summary for people."""
+    low, high = (format_value(row[end], row["unit"]) if math.isfinite(row[end]) else "–" for end in ("ci_low", "ci_high"))
+    known = row["mean"] == row["mean"]
+    mean = format_value(row["mean"] if known else row["max"], row["unit"])
+    return {
+        "metric": row["metric"],
+        "mean": f"{'≥ ' * bool(row['censored'])}{mean}",
+        "95 % interval": f"{low} … {high}",
+        "n": row["n"],
+    }
 
 
 SUMMARY_COLUMNS = [
     "component", "metric", "unit", "mean", "ci_low", "ci_high", "std", "n",
     "min", "median", "max", "skewed", "censored",
 ]  # fmt: skip
-
-
-def _short(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.4g}"
 
 
 def _labels(names: Sequence[str], lengths: Sequence[int]) -> pd.Categorical[str]:

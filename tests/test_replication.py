@@ -246,6 +246,6 @@ def test_a_notebook_shows_the_summary_with_intervals_and_names_escaped():
     result = replace(replicate(Coin(runs=1)), name="<b>")
     html = result._repr_html_()
     assert "95 % interval" in html
-    assert "&lt;b&gt;: 1 runs, seed 7" in html
-    assert "[–, –]" in html
+    assert "&lt;b&gt;</b>: 1 run, seed 7" in html
+    assert "– … –" in html
     assert not math.isnan(result.value("coin", "luck").mean)

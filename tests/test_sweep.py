@@ -225,11 +225,20 @@ def test_a_sweep_that_is_killed_at_any_moment_ends_with_the_same_bytes(system: S
 
 
 @pytest.mark.long
-def test_two_processes_share_a_folder(system: System, tmp_path: Path) -> None:
+def test_processes_that_start_together_share_a_folder(system: System, tmp_path: Path) -> None:
     assert worker(tmp_path, tmp_path / "whole").wait() == 0
-    both = [worker(tmp_path, tmp_path / "shared") for _ in range(2)]
-    assert [process.wait() for process in both] == [0, 0]
+    at_once = [worker(tmp_path, tmp_path / "shared") for _ in range(3)]
+    assert [process.wait() for process in at_once] == [0, 0, 0]
     assert contents(tmp_path / "shared") == contents(tmp_path / "whole")
+
+
+def test_a_folder_that_was_left_before_its_manifest_is_taken_up(system: System, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".edasim-lock").touch()
+    (out / ".manifest.json.17").write_text("{")
+    sweep(system, {INSTANCES: [2]}, runs=1, jobs=1, out=out)
+    assert len(finished(out)) == 1
 
 
 def test_another_scenario_does_not_take_a_folder_in_which_a_sweep_is_running(system: System, tmp_path: Path) -> None:

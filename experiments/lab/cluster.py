@@ -25,7 +25,7 @@ def processes_of(address: str | None) -> Iterator[None]:
     except ModuleNotFoundError as missing:
         raise ModuleNotFoundError(f"a cluster needs Dask: pip install 'edasim[dask]' ({missing})") from missing
     try:
-        client = Client(address, timeout="10s")
+        client = Client(address, timeout="10s")  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TimeoutError) as failed:
         raise ConnectionError(f"no Dask scheduler at {address} ({failed})") from failed
     with client, parallel_config(backend="dask", wait_for_workers_timeout=30):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -82,7 +83,7 @@ def signed(value: float, unit: str) -> str:
     return ("+" if value > 0 else "") + format_value(value, unit)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
     """Systems replicated with the same seed and replication numbers, and by how much they differ.
 
@@ -167,6 +168,9 @@ class Comparison:
         """What has a value: by system, by metric, by replication."""
         return {name: _by_metric(result) for name, result in self.results.items()}
 
+    def __repr__(self) -> str:
+        return f"<Comparison: {self.heading}>"
+
     def _repr_html_(self) -> str:
         """As a notebook shows it: one row per metric and alternative, with interval and verdict."""
         import pandas as pd
@@ -180,11 +184,11 @@ class Comparison:
                 "difference": [row.change for row in self.rows],
                 "95 % interval": [row.interval for row in self.rows],
                 "verdict": [row.verdict for row in self.rows],
+                "narrower": [f"{row.narrowing:.1f}x" if math.isfinite(row.narrowing) else "" for row in self.rows],
                 "n": [row.n for row in self.rows],
             }
         )
-        caption = pd.DataFrame({"": [self.heading]})
-        return caption.to_html(index=False, header=False, border=0) + shown.to_html(index=False, border=0)
+        return f"<p>{html.escape(self.heading)}</p>{shown.to_html(index=False, border=0, justify='left')}"
 
 
 def twin_name(name: str) -> str:

@@ -50,7 +50,8 @@ def _table(title: str, rows: Sequence[Difference]) -> Table:
 def _difference(row: Difference) -> str:
     """The difference and how far its interval reaches on both sides, or from where to where if they are not alike."""
     if row.censored or not row.ci_high > row.ci_low:
-        return row.interval if row.censored and row.verdict != "same" else signed(row.difference, row.unit)
+        bounds = row.interval if row.censored and row.verdict != "same" else ""
+        return bounds or signed(row.difference, row.unit)
     return f"{signed(row.difference, row.unit)} ± {format_value(_two_digits((row.ci_high - row.ci_low) / 2), row.unit)}"
 
 

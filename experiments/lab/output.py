@@ -28,6 +28,9 @@ PACKAGES = ("simpy", "numpy", "scipy", "pandas", "pydantic", "joblib", "pyarrow"
 
 LONGEST_NAME = 255  # bytes, of a file or folder
 
+LOCK = ".edasim-lock"
+"""The file that a sweep locks while it works in a folder."""
+
 
 def write_run(
     result: Result, scenario: Mapping[str, Any], out: Path, verdicts: Sequence[Verdict] = (), drawn: bool = True
@@ -204,6 +207,8 @@ def _refusal(out: Path) -> str | None:
 
 
 def _is_output(folder: Path) -> bool:
+    if (folder / LOCK).is_file():
+        return True
     try:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     except (OSError, ValueError):

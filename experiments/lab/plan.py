@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -29,7 +30,7 @@ TRIED_COLUMNS = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Plan:
     """What was tried, by value, and the answer. `runs`: replications of each value to begin with.
 
@@ -114,6 +115,9 @@ class Plan:
                 points.append((value, exact))
         return [value for value, _ in points], [exact for _, exact in points]
 
+    def __repr__(self) -> str:
+        return f"<Plan for {self.path}: {self.answer}>"
+
     def _repr_html_(self) -> str:
         import pandas as pd
 
@@ -123,8 +127,8 @@ class Plan:
             for place, each in enumerate(trial.verdicts)
         ]
         table = pd.DataFrame(rows, columns=[self.path, "runs", "objective", "verdict", "mean (95 % interval)"])
-        caption = pd.DataFrame({"": [f"{self.system.name}, seed {self.seed}: {self.answer}"]})
-        return caption.to_html(index=False, header=False, border=0) + table.to_html(index=False, border=0)
+        caption = html.escape(f"{self.system.name}, seed {self.seed}: {self.answer}")
+        return f"<p>{caption}</p>{table.to_html(index=False, border=0, justify='left')}"
 
 
 def plan(

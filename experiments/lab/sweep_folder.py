@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from experiments.lab.output import PACKAGES, refusal
+from experiments.lab.output import LOCK, PACKAGES, refusal
 from experiments.lab.store import Store, content_of, whole_file
 from models import System
 from simulator.results import installed_version
@@ -21,8 +21,6 @@ from simulator.results import installed_version
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-LOCK = ".lock"
 
 
 class SweepFolder:
@@ -40,7 +38,7 @@ class SweepFolder:
         self._lock = -1
 
     def __enter__(self) -> Self:
-        if reason := refusal(self.folder):
+        if reason := refusal(self.folder):  # a folder with a lock is one of ours, however far somebody came with it
             raise OSError(reason)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)

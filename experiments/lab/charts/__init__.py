@@ -1,6 +1,7 @@
 """Charts: functions of results and axes that return the axes, in one look.
 
-Without `ax` a chart makes a figure of its own, outside pyplot: in a notebook `charts.lag(result, "payment").figure` shows it.
+Without `ax` a chart makes a figure of its own, outside pyplot: in a notebook, after `%matplotlib inline`,
+`charts.lag(result, "payment").figure` shows it.
 `page.save` writes figures.
 """
 

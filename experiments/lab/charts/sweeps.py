@@ -29,10 +29,6 @@ if TYPE_CHECKING:
 
     from experiments.lab.cells import Sweep
 
-HEADLINES = ("recovery_time", "lag_max", "latency_p99", "duplicate_rate", "dead_letter_rate")
-"""Metrics that are drawn of a scenario without objectives."""
-
-MOST_FIGURES = 12
 MOST_LINES = 6
 MOST_TICKS = 12
 LINES = (BLUE, VERMILLION, GREEN, PURPLE, BLACK, Line("#56B4E9", (0, (3, 1, 1, 1, 1, 1))))
@@ -95,7 +91,7 @@ def _cell(row: Mapping[Any, Any], paths: Sequence[str]) -> str:
 def sweep_figures(sweep: Sweep) -> dict[str, Figure]:
     """A figure for each objective's metric, or for the headlines of each component where there are no objectives."""
     figures = {}
-    for component, metric in worth_drawing(sweep):
+    for component, metric in sweep.headlines:
         with styled():
             figure = Figure(figsize=(WIDTH, 5.2))
             ax = over_values(sweep, component, metric, ax=figure.add_subplot())
@@ -115,18 +111,6 @@ def _origin(sweep: Sweep) -> Iterator[str]:
     if sweep.summary["censored"].any():
         yield "hollow triangle: at least"
     yield f"edasim {result.version}"
-
-
-def worth_drawing(sweep: Sweep) -> list[tuple[str, str]]:
-    """Component and metric of each objective; without any, of the headlines that differ between cells."""
-    system = sweep.cells[0].system
-    wanted = [(slo.component, slo.metric) for slo in system.slos]
-    frame = sweep.summary[["component", "metric", "mean"]].dropna()
-    if not wanted:
-        found = frame[frame["metric"].isin(HEADLINES)].groupby(["component", "metric"], sort=False)["mean"].nunique()
-        wanted = [key for key, different in found.items() if different > 1]  # type: ignore[misc]
-    known = set(zip(frame["component"], frame["metric"], strict=True))
-    return [key for key in dict.fromkeys(wanted) if key in known][:MOST_FIGURES]
 
 
 def _is_numeric(column: Any) -> bool:

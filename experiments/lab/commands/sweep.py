@@ -54,10 +54,13 @@ def sweep(
 ) -> None:
     """Replicate a scenario with every combination of some values. A sweep that was stopped goes on where it was."""
     with problems_reported():
+        from experiments.lab.sweep import combinations_of, system_of
+
         wanted = scenario_of(scenario, set_ or [], runs, seed)
         varied = _once([_range_of(text) if sample is not None else values_of(text) for text in vary])
         processes(jobs, "auto")
-        refuse_too_big(wanted, jobs, trace=False)
+        for values in combinations_of(varied, zip_, sample, wanted.seed):
+            refuse_too_big(system_of(wanted, values), jobs, trace=False)
         _run(scenario, wanted, varied, out or Path("edasim-out") / wanted.name, _cells(cells), jobs, cluster, zip_, sample)
 
 
@@ -119,12 +122,11 @@ def _cells(text: str | None) -> slice | None:
 
 def _show(found: Sweep, folder: Path) -> None:
     """Print a table of each metric that is drawn."""
-    from experiments.lab.charts.sweeps import worth_drawing
     from experiments.lab.console import console, interval_text, mean_text, rows_of, table_of
 
     screen = console()
     screen.print(f"{found.name}: {len(found.cells)} cells, {sum(found.runs)} runs; varied: {', '.join(found.paths)}")
-    for component, metric in worth_drawing(found):
+    for component, metric in found.headlines:
         columns = [(path.rpartition(".")[2], 0, "left") for path in found.paths]
         shown = table_of(f"{component} {metric}", *columns, ("mean", 15, "right"), ("95 % interval", 0, "left"))
         for row in rows_of(found.metric(component, metric)):
