@@ -205,6 +205,9 @@ def _told(trial: Trial, place: int) -> str:
     verdict = trial.verdicts[place]
     side = {"met": "", "violated": "not ", "undecided": f"undecided after {trial.result.runs} runs whether "}[verdict.verdict]
     name = f"{verdict.component.removeprefix('consumers.')} {verdict.metric}"
+    if verdict.censored:
+        short = trial.censored(place)
+        return f"{name} {measured(trial, place)}, not known to the end in {short} of {trial.result.runs} runs"
     return f"{name} {measured(trial, place)}, {side}{verdict.bound_text}"
 
 

@@ -51,6 +51,11 @@ class Trial:
         """The exact value of each objective's metric where Erlang's formula holds, else None."""
         return tuple(expected(self.system, slo) for slo in self.system.slos)
 
+    def censored(self, place: int) -> int:
+        """In how many replications an objective's metric is a lower bound."""
+        key = self.verdicts[place].component, self.verdicts[place].metric
+        return sum(m.censored for left in self.result.measurements for m in left.metrics if (m.component, m.metric) == key)
+
     def level(self, place: int) -> float:
         """The mean of an objective's metric; where no replication came to its end the median of the lower bounds, nan where
         there is no value at all."""

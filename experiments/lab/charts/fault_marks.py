@@ -14,6 +14,9 @@ from experiments.lab.charts.style import FAULT, time_scale
 from experiments.lab.charts.windows import FaultTimes, fault_times, grid
 from simulator.results import Result
 
+NAME_WIDTH = 0.45
+"""Of a row, that the name of a random fault takes."""
+
 
 def shade(result: Result, ax: Axes) -> None:
     """Shade the windows that every run shares, and hatch the warm-up."""
@@ -38,9 +41,15 @@ def fault_strip(result: Result, faults: Sequence[FaultTimes], ax: Axes) -> None:
             label = f"{label} (random, darkest: in {most:.0%} of the runs)"
         for start, end in fault.common:
             ax.barh(row + 0.5, (end - start) / unit, left=start / unit, height=0.8, color=FAULT)
-        at, side = _label_place(fault, float(times[-1]))
+        at, side = (_quiet(fault.share, times), "left") if fault.random else _label_place(fault, float(times[-1]))
         text = ax.text(at / unit, row + 0.5, f" {label} ", ha=side, va="center", fontsize=10.5)
         text.set_path_effects([withStroke(linewidth=3, foreground="white", alpha=0.8)])
+
+
+def _quiet(share: np.ndarray, times: np.ndarray) -> float:
+    """Where a name on a row of random faults hides the least of them. Seconds."""
+    width = int(NAME_WIDTH * len(share))
+    return float(times[np.convolve(share, np.ones(width), "valid").argmin()])
 
 
 def _label_place(fault: FaultTimes, end: float) -> tuple[float, Literal["left", "right"]]:

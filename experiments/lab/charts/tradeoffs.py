@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, QuadMesh
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from experiments.lab.charts.page import HEAD_WIDTH, WIDTH
 from experiments.lab.charts.style import BLACK, BLUE, GREEN, PURPLE, VERMILLION, styled, wrapped
@@ -56,6 +56,7 @@ def heat_map(frame: Any, x: str, y: str, metric: str, contour: float | None = No
             ax.add_collection(LineCollection(_borders(mean, contour), colors="white", linewidths=7))
             ax.add_collection(LineCollection(_borders(mean, contour), colors=VERMILLION.colour, linewidths=3.5))
         bar = ax.get_figure().colorbar(image, ax=ax, pad=0.015)  # type: ignore[union-attr]
+        bar.ax.yaxis.set_minor_formatter(NullFormatter())
         bar.formatter = FuncFormatter(lambda value, _: format_number(value))
         bar.set_label(with_unit(measured.label, unit))
         ax.set_xlabel(x)
