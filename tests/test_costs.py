@@ -41,5 +41,5 @@ def test_without_prices_there_is_no_cost() -> None:
 
 
 def test_storage_is_refused_by_name() -> None:
-    with pytest.raises(BadScenario, match="costs.storage_gb_month: not supported yet"):
+    with pytest.raises(BadScenario, match=r"costs\.storage_gb_month: not supported yet"):
         System.from_dict({**SYSTEM, "costs": {"storage_gb_month": 0.1}})

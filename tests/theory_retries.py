@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pytest
-from theory import Effort, Inputs, Run, Study, Tables, agree, exponential, poisson, queue
+from theory import Effort, Inputs, Run, Study, Tables, exponential, poisson, queue
 
 Values = Mapping[str, float | np.ndarray]
 
@@ -162,15 +161,3 @@ STUDIES = [
     Study("R11b budget", budgeted, read_budgeted, Effort(20, 10, 0.05), Effort(40, 80), 1),
     Study("R12 timeouts", impatient, read_impatient, Effort(20, 30, 0.25), Effort(38, 300)),
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
-def test_simulation_agrees_with_theory(study: Study) -> None:
-    agree(study, study.quick)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("study", [study for study in STUDIES if study.full], ids=lambda study: study.name)
-def test_simulation_agrees_with_theory_in_full(study: Study) -> None:
-    assert study.full
-    agree(study, study.full, full=True)

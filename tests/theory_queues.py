@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pytest
-from theory import Effort, Run, Study, agree, average, constant, exponential, log, poisson, queue
+from theory import Effort, Run, Study, average, constant, exponential, log, poisson, queue
 
 from simulator.recorder import view
 
@@ -263,15 +262,3 @@ STUDIES = [
         spreads={"sd_count": "mean_count"},
     ),
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
-def test_simulation_agrees_with_theory(study: Study) -> None:
-    agree(study, study.quick)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("study", [study for study in STUDIES if study.full], ids=lambda study: study.name)
-def test_simulation_agrees_with_theory_in_full(study: Study) -> None:
-    assert study.full
-    agree(study, study.full, full=True)

@@ -7,8 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import pytest
-from theory import Effort, Inputs, Run, Study, Tables, agree, constant, exponential, failing, log, poisson, queue
+from theory import Effort, Inputs, Run, Study, Tables, constant, exponential, failing, log, poisson, queue
 
 Values = Mapping[str, float | np.ndarray]
 ALONE = "consumers.c[0]"
@@ -210,15 +209,3 @@ BREAKERS = [
 ]  # fmt: skip
 
 STUDIES = [*DELIVERY, *BREAKERS]
-
-
-@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
-def test_simulation_agrees_with_theory(study: Study) -> None:
-    agree(study, study.quick)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("study", [study for study in STUDIES if study.full], ids=lambda study: study.name)
-def test_simulation_agrees_with_theory_in_full(study: Study) -> None:
-    assert study.full
-    agree(study, study.full, full=True)

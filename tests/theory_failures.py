@@ -8,8 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import pytest
-from theory import Effort, Inputs, Run, Study, Tables, agree, exponential, failing, poisson, queue
+from theory import Effort, Inputs, Run, Study, Tables, exponential, failing, poisson, queue
 
 Values = Mapping[str, float | np.ndarray]
 
@@ -220,15 +219,3 @@ STUDIES = [
         metrics=("p_delayed", "mean_delay_const", "delay_p99_const", "mean_flush_size_per_1000_per_s"),
     ),
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
-def test_simulation_agrees_with_theory(study: Study) -> None:
-    agree(study, study.quick)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("study", [study for study in STUDIES if study.full], ids=lambda study: study.name)
-def test_simulation_agrees_with_theory_in_full(study: Study) -> None:
-    assert study.full
-    agree(study, study.full, full=True)

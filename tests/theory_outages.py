@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pytest
-from theory import Effort, Inputs, Run, Study, Tables, agree, average, constant, exponential, poisson, queue
+from theory import Effort, Inputs, Run, Study, Tables, average, constant, exponential, poisson, queue
 
 Values = Mapping[str, float | np.ndarray]
 ALONE = "consumers.c[0]"
@@ -131,15 +130,3 @@ STUDIES = [
     ),
     Study("O08 capacity in steps", growing, read_growing, Effort(2, 450, 0.01), Effort(2, 450), rounding=1e-3),
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
-def test_simulation_agrees_with_theory(study: Study) -> None:
-    agree(study, study.quick)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("study", [study for study in STUDIES if study.full], ids=lambda study: study.name)
-def test_simulation_agrees_with_theory_in_full(study: Study) -> None:
-    assert study.full
-    agree(study, study.full, full=True)
