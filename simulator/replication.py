@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
@@ -253,7 +256,8 @@ def _measurements(tasks: Sequence[Task], jobs: int, trace: bool, series: bool) -
 
     parallel = Parallel(n_jobs=jobs, return_as="generator_unordered")
     with _deaf_to_interrupts():
-        arriving = parallel(delayed(_replication)(place, task, trace, series) for place, task in enumerate(tasks))
+        here = os.getpid()
+        arriving = parallel(delayed(_replication)(place, task, trace, series, here) for place, task in enumerate(tasks))
     try:
         for measurement in arriving:  # noqa: UP028  (closed below, under the filter)
             yield measurement
@@ -276,7 +280,9 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _replication(place: int, task: Task, trace: bool, series: bool) -> tuple[int, Measurement]:
+def _replication(place: int, task: Task, trace: bool, series: bool, parent: int = 0) -> tuple[int, Measurement]:
+    if parent == os.getppid():
+        _end_with(parent)
     model, seed, number = task
     sim = Simulation(seed, number)
     sim.trace = trace
@@ -284,6 +290,18 @@ def _replication(place: int, task: Task, trace: bool, series: bool) -> tuple[int
     sim.run(until=model.horizon)
     measurement = model.measure(record)
     return place, measurement if series else Measurement(measurement.metrics, measurement.times[:0], {})
+
+
+@cache
+def _end_with(parent: int) -> None:
+    """This process, which works for `parent`, ends when that is killed; its own pool would leave it behind."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _precision_metric(model: Model) -> tuple[str, str]:

@@ -312,7 +312,7 @@ def test_runs_auto_is_settled_by_the_baseline_for_all() -> None:
         ({"metrics": ["latency_p99"]}, "component:metric"),
         ({"baseline_name": "other"}, "the baseline's name"),
         ({"alternatives": {"calm": small({"faults": []})}, "twin": True}, "calm has no faults"),
-        ({"alternatives": {"short": small({"run.duration": 21, "run.warmup": 20.5})}}, "leaves nothing of the shortest run"),
+        ({"alternatives": {"long": small({"run.duration": 21})}}, "run for different times"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_before_anything_runs(arguments: dict[str, Any], message: str) -> None:

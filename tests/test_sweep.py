@@ -7,11 +7,13 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Generator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from simpy import Event
 from typer.testing import CliRunner
 
 from experiments import charts, sweep
@@ -21,7 +23,9 @@ from experiments.lab.sweep import combinations_of, finish_cells
 from experiments.lab.sweep_folder import SweepFolder
 from models import System
 from models.errors import BadScenario
+from models.system import OwnProcess, Parts
 from simulator.replication import replicate, replicate_all
+from simulator.simulation import Simulation
 
 SMALL = """
 name = "small"
@@ -135,6 +139,16 @@ def test_a_changed_file_that_the_scenario_names_is_another_content(tmp_path: Pat
     before = content_of(System.from_toml(tmp_path / "s.toml"))
     assert content_of(System.from_toml(tmp_path / "s.toml")) == before
     times.write_text("t\n1\n2\n4\n")
+    assert content_of(System.from_toml(tmp_path / "s.toml")) != before
+
+
+def test_a_changed_trace_of_a_fault_is_another_content(tmp_path: Path) -> None:
+    trace = tmp_path / "down.csv"
+    trace.write_text("start,duration\n5,1\n")
+    fault = '[[faults]]\nname = "down"\ntarget = "consumers.work"\nkind = "crash"\ntrace = "down.csv"\n'
+    (tmp_path / "s.toml").write_text(SMALL + fault)
+    before = content_of(System.from_toml(tmp_path / "s.toml"))
+    trace.write_text("start,duration\n5,2\n")
     assert content_of(System.from_toml(tmp_path / "s.toml")) != before
 
 
@@ -295,3 +309,25 @@ def test_a_chart_says_where_a_metric_is_lowest_and_highest(system: System) -> No
     assert ax.get_ylabel() in ("wait mean (ms)", "wait mean (s)")
     with pytest.raises(KeyError, match="wait_mean"):
         charts.over_values(found, "consumers.work", "wait_maen")
+
+
+def test_one_run_has_no_interval_in_its_chart(system: System) -> None:
+    ax = charts.over_values(sweep(system, {INSTANCES: [1, 2]}, runs=1, jobs=1), "consumers.work", "wait_mean")
+    (points,) = ax.containers
+    (bars,) = points.lines[2]
+    assert all(low[1] == high[1] for low, high in bars.get_segments())
+    assert "in one run" in ax.get_title(loc="left").replace("\n", " ")
+
+
+def made(instance: int) -> OwnProcess:
+    """A process that stops an instance, with its number in a closure."""
+
+    def stop(sim: Simulation, parts: Parts) -> Generator[Event, object, None]:
+        yield sim.timeout(float(instance))
+
+    return stop
+
+
+def test_processes_that_differ_in_what_they_hold_are_other_contents(system: System) -> None:
+    contents = {content_of(System(processes=own, **system.to_dict())) for own in ([made(1)], [made(2)], [])}
+    assert len(contents) == 3

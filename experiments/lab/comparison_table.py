@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.lab.comparison import Comparison, Difference, Verdict, mean_text, signed
-from experiments.lab.console import table_of
+from experiments.lab.console import counted, table_of
 from simulator.units import format_value
 
 COLOURS: dict[Verdict, str] = {
@@ -72,7 +72,7 @@ def _note(row: Difference, comparison: Comparison) -> str:
 
 def _family(comparison: Comparison) -> str:
     known = [row.narrowing for row in comparison.rows if math.isfinite(row.narrowing)]
-    text = f"verdicts at 5 % over {len(comparison.rows)} comparisons (paired t, Holm)"
+    text = f"verdicts at 5 % over {counted(len(comparison.rows), 'comparison')} (paired t, Holm)"
     if not known:
         return text
     return f"pairing narrowed the intervals {np.median(known):.1f} times (median; each: last column); {text}"

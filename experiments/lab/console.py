@@ -83,6 +83,11 @@ def _head(screen: Console, result: Result) -> None:
     screen.print(f"{runs} of {format_duration(result.duration)}{warmup}, seed {result.seed}; edasim {result.version}")
 
 
+def counted(number: int, noun: str) -> str:
+    """ "1 run", "12 runs"."""
+    return f"{number:,} {noun}" + "s" * (number != 1)
+
+
 def precision_text(result: Result, wanted: str, precision: float) -> str:
     """What `runs = "auto"` came to: how many runs it took for the metric `wanted` to be as precise as it is."""
     component, _, metric = wanted.rpartition(":")

@@ -7,11 +7,13 @@ processes, on shared storage too, may write to one folder.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import io
 import json
 import os
+import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -68,17 +70,36 @@ def content_of(model: Model, **further: Any) -> str:
         **scenario,
         "run": run,
         "files": {name: hashlib.sha256(Path(name).read_bytes()).hexdigest() for name in sorted(set(_files(scenario)))},
-        "processes": [inspect.getsource(own) for own in model.processes],
+        "processes": [_code_of(own) for own in model.processes],
         "versions": {"edasim": installed_version(), **{name: metadata.version(name) for name in DECIDING}},
         **further,
     }
     return hashlib.sha256(json.dumps(used, sort_keys=True).encode()).hexdigest()[:32]
 
 
+def _code_of(own: Any) -> list[Any]:
+    """The text of a function, and the plain values that it has with it. Raises ValueError where these are not plain."""
+    if isinstance(own, functools.partial):
+        return [_code_of(own.func), _known(own, [own.args, own.keywords])]
+    if not inspect.isfunction(own):
+        return [inspect.getsource(type(own)), _known(own, vars(own))]
+    enclosed = [cell.cell_contents for cell in own.__closure__ or ()]
+    return [inspect.getsource(own), _known(own, [enclosed, own.__defaults__, own.__kwdefaults__])]
+
+
+def _known(own: Any, values: Any) -> str:
+    try:
+        return json.dumps(values, sort_keys=True)
+    except TypeError:
+        raise ValueError(
+            f"replications of a system with the process {own} cannot be kept: it holds values that are not plain"
+        ) from None
+
+
 def _files(table: Any) -> Iterator[str]:
     inner = table.items() if isinstance(table, Mapping) else enumerate(table) if isinstance(table, list) else ()
     for key, value in inner:
-        if key == "file":
+        if key == "file" or (key == "trace" and isinstance(value, str)):
             yield value
         else:
             yield from _files(value)
@@ -87,7 +108,7 @@ def _files(table: Any) -> Iterator[str]:
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A file beside `path` to write to, which takes its place when the block ends well and vanishes when it does not."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         yield part
         os.replace(part, path)

@@ -40,6 +40,8 @@ def sweep(
     OSError where `out` cannot be written, or belongs to something else.
     """
     combinations = combinations_of(vary, zipped, sample, system.seed if seed is None else seed)
+    if seed is not None and "run.seed" in vary:
+        raise _wrong("run.seed", "varied, and given as seed", "must be one or the other")
     systems = [system_of(system, values) for values in combinations]
     if out is None:
         return _finished(system, combinations, replicate_all(systems, runs, seed, jobs, False, progress, series=False), systems)

@@ -139,17 +139,27 @@ def overlaid(comparison: Comparison, group: str, ax: Axes | None = None) -> Axes
         raise ValueError(f"no consumer group {group!r}; there are: {', '.join(groups(first)) or 'none'}")
     with styled():
         ax = ax or Figure(figsize=(WIDTH, HEIGHT), layout="constrained").add_subplot()
-        for number, (name, result) in enumerate(comparison.results.items()):
-            _lag(ax, result, component, LINES[number % len(LINES)], label(comparison, name))
+        drawn = _farthest(comparison, component)
+        for line, name in zip(LINES, drawn, strict=False):
+            _lag(ax, comparison.results[name], component, line, label(comparison, name))
         shade(first, ax)
         longest = max((float(grid(result)[-1]) for result in comparison.results.values()), default=0.0)
         time_axis(ax, time_scale(first.duration), longest)
         plain_numbers(ax)
         ax.set_ylabel("lag (events)")
-        ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=3.2, fontsize=10)
+        some = f"{len(drawn)} of {len(comparison.results)} systems" if len(drawn) < len(comparison.results) else None
+        ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=3.2, fontsize=10, title=some)
         told = verdicts_told(comparison, comparison.of(f"{component}:lag_max"))
         ax.set_title(wrapped(f"{component.partition('.')[2]}: in peak lag {told}", HEAD_WIDTH), loc="left")
     return ax
+
+
+def _farthest(comparison: Comparison, component: str) -> list[str]:
+    """The systems that can be told apart in one picture: the baseline, and those whose lag differs most from it."""
+    far = {row.name: abs(row.difference) for row in comparison.of(f"{component}:lag_max")}
+    others = [name for name in comparison.results if name != comparison.baseline]
+    kept = sorted(others, key=lambda name: far.get(name, 0.0), reverse=True)[: len(LINES) - 1]
+    return [comparison.baseline, *(name for name in others if name in kept)]
 
 
 def _lag(ax: Axes, result: Result, component: str, line: Line, name: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from experiments.lab.charts.findings import shortened
 from experiments.lab.comparison import Comparison, Difference, Verdict, twin_name
 
-LONGEST_NAME = 24
+LONGEST_NAME = 30
 
 PHRASES: dict[Verdict, str] = {"better": "better than", "worse": "worse than", "differs": "different from"}
 

@@ -49,8 +49,9 @@ def over_values(sweep: Sweep, component: str, metric: str, x: str | None = None,
         numeric = _is_numeric(rows[x])
         names = list(dict.fromkeys(rows[x]))
         for number, (label, part) in enumerate(_lines(rows, others)):
-            if number == MOST_LINES:
-                break
+            if number >= MOST_LINES:
+                ax.set_label(f"{number + 1}")
+                continue
             at = part[x].to_numpy(dtype=float) if numeric else np.array([names.index(value) for value in part[x]], dtype=float)
             if not numeric:
                 at = at + 0.08 * (number - (min(len(set(map(str, rows[others].to_numpy().tolist()))), MOST_LINES) - 1) / 2)
@@ -68,6 +69,10 @@ def over_values(sweep: Sweep, component: str, metric: str, x: str | None = None,
     return ax
 
 
+def _left_out(ax: Axes) -> str:
+    return f"{MOST_LINES} of {ax.get_label()} lines drawn" if ax.get_label() else ""
+
+
 def finding(rows: pd.DataFrame, paths: Sequence[str]) -> str:
     """Where a metric is lowest and where it is highest, if the intervals tell the two apart."""
     known = [row for row in rows.to_dict("records") if row["mean"] == row["mean"]]
@@ -77,6 +82,8 @@ def finding(rows: pd.DataFrame, paths: Sequence[str]) -> str:
     if not known:
         return f"{name}: no value in any cell" if not unreached else f"{name}{never.replace(';', ':')}"
     low, high = (pick(known, key=lambda row: row["mean"]) for pick in (min, max))
+    if low["n"] == high["n"] == 1:
+        return f"{name}: from {_cell(low, paths)} to {_cell(high, paths)} in one run{never}"
     if not low["ci_high"] < high["ci_low"]:
         both = f"{format_value(low['mean'], low['unit'])} to {format_value(high['mean'], high['unit'])}"
         return f"{name}: no clear difference ({both}){never}"
@@ -98,8 +105,9 @@ def sweep_figures(sweep: Sweep) -> dict[str, Figure]:
             text = ax.get_title(loc="left")
             ax.set_title("", loc="left")
             head(figure, text)
-            small_print(figure, *_origin(sweep))
-            figure.subplots_adjust(0.085, 0.19, 0.98, 0.9 - 0.05 * text.count("\n"))
+            small_print(figure, *_origin(sweep), _left_out(ax))
+            deepest = max((label.get_text().count("\n") for label in ax.get_xticklabels()), default=0)
+            figure.subplots_adjust(0.085, 0.19 + 0.04 * deepest, 0.98, 0.9 - 0.05 * text.count("\n"))
         figures[f"{component}.{metric}"] = figure
     return figures
 
@@ -107,7 +115,10 @@ def sweep_figures(sweep: Sweep) -> dict[str, Figure]:
 def _origin(sweep: Sweep) -> Iterator[str]:
     result, runs = sweep.cells[0].result, sorted(set(sweep.runs))
     yield f"{sweep.name}, seed {result.seed}"
-    yield f"{'-'.join(map(str, dict.fromkeys((runs[0], runs[-1]))))} runs a cell, mean and 95 % interval"
+    if runs == [1]:
+        yield "1 run a cell, without intervals"
+    else:
+        yield f"{'-'.join(map(str, dict.fromkeys((runs[0], runs[-1]))))} runs a cell, mean and 95 % interval"
     if sweep.summary["censored"].any():
         yield "hollow triangle: at least"
     yield f"edasim {result.version}"
@@ -150,7 +161,7 @@ def _draw(ax: Axes, x: np.ndarray, part: pd.DataFrame, scale: float, number: int
     mean, low, high, most = (part[name].to_numpy(dtype=float)[order] / scale for name in ("mean", "ci_low", "ci_high", "max"))
     bound = part["censored"].to_numpy(dtype=bool)[order]
     line = LINES[number]
-    errors = np.nan_to_num(np.maximum([mean - np.fmax(low, 0), high - mean], 0))
+    errors = np.nan_to_num(np.maximum([mean - np.maximum(low, 0), high - mean], 0))
     ax.errorbar(
         x[order], mean, errors, color=line.colour, linestyle=line.dashes if joined else "none",
         marker=MARKERS[number], markersize=6, capsize=3, label=label,

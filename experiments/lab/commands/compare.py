@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from models import System
 
 LONGEST_NAME = 48
-SHARED = ("run.seed", "run.runs", "run.warmup")
+SHARED = ("run.seed", "run.runs", "run.warmup", "run.duration")
 """What all systems of a comparison have in common."""
 
 
@@ -154,7 +154,14 @@ def _remembered(name: str, changes: dict[str, Any]) -> Wanted | None:
         systems = {first: systems[first], **systems}
     except (KeyError, TypeError, AttributeError):
         raise BadOptionError(f"{name}: this is not the manifest of a comparison of {base.name}") from None
+    for path in changes:
+        if any(_inside(path, varied) or _inside(varied, path) for varied in wanted.varied.split(", ")):
+            raise BadOptionError(f"--set {path}: is what the systems of this comparison differ in")
     return wanted._replace(systems={key: system.with_(changes) if changes else system for key, system in systems.items()})
+
+
+def _inside(path: str, outer: str) -> bool:
+    return path == outer or path.startswith((f"{outer}.", f"{outer}["))
 
 
 def _compared(name: str, wanted: Wanted, jobs: int, cluster: str | None) -> Comparison:

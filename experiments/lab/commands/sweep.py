@@ -122,10 +122,11 @@ def _cells(text: str | None) -> slice | None:
 
 def _show(found: Sweep, folder: Path) -> None:
     """Print a table of each metric that is drawn."""
-    from experiments.lab.console import console, interval_text, mean_text, rows_of, table_of
+    from experiments.lab.console import console, counted, interval_text, mean_text, rows_of, table_of
 
     screen = console()
-    screen.print(f"{found.name}: {len(found.cells)} cells, {sum(found.runs)} runs; varied: {', '.join(found.paths)}")
+    size = f"{counted(len(found.cells), 'cell')}, {counted(sum(found.runs), 'run')}"
+    screen.print(f"{found.name}: {size}; varied: {', '.join(found.paths)}")
     for component, metric in found.headlines:
         columns = [(path.rpartition(".")[2], 0, "left") for path in found.paths]
         shown = table_of(f"{component} {metric}", *columns, ("mean", 15, "right"), ("95 % interval", 0, "left"))
