@@ -15,6 +15,7 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
+import simulator.replication
 from experiments import charts, compare
 from experiments.lab.cli import app
 from experiments.lab.commands.options import BadOptionError, values_of
@@ -394,11 +395,32 @@ def test_bad_input_is_status_2_and_nothing_is_written(here: Path, arguments: lis
     assert [path.name for path in here.iterdir()] == ["small.toml"]
 
 
-def test_an_interrupt_leaves_nothing(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_before_any_run_is_finished_leaves_nothing(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object, **__: object) -> None:
         raise Interrupted([None])
 
     monkeypatch.setattr("experiments.lab.compare.replicate_all", stop)
     status, _, said = edasim("compare", "small.toml", "--vary", "consumers.pay.instances=1,2")
-    assert (status, said) == (130, "Interrupted\n")
+    assert status == 130
+    assert said.startswith("Interrupted")
     assert [path.name for path in here.iterdir()] == ["small.toml"]
+
+
+def test_a_comparison_goes_on_where_it_was_interrupted(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[int] = []
+    whole = simulator.replication._replication
+
+    def counted(place: int, *further: Any) -> Any:
+        ran.append(place)
+        if len(ran) == 3:
+            raise KeyboardInterrupt
+        return whole(place, *further)
+
+    monkeypatch.setattr(simulator.replication, "_replication", counted)
+    command = ["compare", "small.toml", "--vary", "consumers.pay.instances=1,2", "--runs=3", "--jobs=1", "--out=done"]
+    status, _, said = edasim(*command)
+    assert (status, said) == (130, "Interrupted: what is finished is kept, and the same command goes on from there\n")
+    assert not Path("done").exists()
+    status, *_ = edasim(*command)
+    assert (status, len(ran)) == (0, 3 + 4)
+    assert sorted(path.name for path in here.iterdir()) == ["done", "small.toml"]

@@ -8,7 +8,7 @@ from typing import Literal
 from experiments.lab.comparison import Comparison, twin_name
 from models import System
 from models.errors import BadScenario
-from simulator.replication import replicate_all, settled_warmup
+from simulator.replication import Kept, replicate_all, settled_warmup
 from simulator.results import Result
 
 Systems = Mapping[str, System]
@@ -38,6 +38,7 @@ def compare(
     progress: Progress | None = None,
     baseline_name: str = "baseline",
     varied: str = "",
+    kept: Kept | None = None,
 ) -> Comparison:
     """Replicate all systems with the same luck and compare each alternative with the baseline, run by run.
 
@@ -49,7 +50,8 @@ def compare(
     the paired t-test, adjusted over metrics and alternatives (Holm): *better* or *worse* (*differs* where the metric has
     no good side) when p < 0.05; else *same* when the 90 % interval lies within 5 % of the baseline's mean or nothing
     differs at all; else *undecided*. Where a value is a lower bound nothing is averaged: the median of the differences
-    and the sign test take their place, and a difference that may have either sign counts for neither.
+    and the sign test take their place, and a difference that may have either sign counts for neither. What `kept` holds is
+    not run again, and what finishes is given to it.
 
     Raises BadComparisonError, before anything runs, for what cannot be compared; ValueError and Interrupted as
     `replicate_all` does.
@@ -63,7 +65,7 @@ def compare(
         _check_metric(metric, systems.values())
     systems = _with_one_warmup(systems, seed, jobs)
     both = {twin_name(name): without_faults(system) for name, system in systems.items()} if twin else {}
-    results = _replicated({**systems, **both}, runs, seed, jobs, progress)
+    results = _replicated({**systems, **both}, runs, seed, jobs, progress, kept)
     family = metrics or _objectives(systems.values(), twin) or _listed(results.values(), twin)
     return Comparison(baseline.name, baseline_name, results, tuple(dict.fromkeys(family)), twin, varied, systems)
 
@@ -109,21 +111,22 @@ def _with_one_warmup(systems: Systems, seed: int, jobs: int) -> dict[str, System
 
 
 def _replicated(
-    systems: Systems, runs: int | Literal["auto"], seed: int, jobs: int, progress: Progress | None
+    systems: Systems, runs: int | Literal["auto"], seed: int, jobs: int, progress: Progress | None, kept: Kept | None
 ) -> dict[str, Result]:
     """Every system with the same seed and replication numbers; how many is for the first to say, if it is to be found."""
     if runs != "auto":
-        return dict(zip(systems, replicate_all(list(systems.values()), runs, seed, jobs, progress=progress), strict=True))
+        found = replicate_all(list(systems.values()), runs, seed, jobs, progress=progress, kept=kept)
+        return dict(zip(systems, found, strict=True))
     (first, baseline), *others = systems.items()
-    (found,) = replicate_all([baseline], runs, seed, jobs, progress=progress)
-    so_far = found.runs
+    (base,) = replicate_all([baseline], runs, seed, jobs, progress=progress, kept=kept)
+    so_far = base.runs
 
     def further(done: int, total: int) -> None:
         if progress is not None:
             progress(so_far + done, so_far + total)
 
-    rest = replicate_all([system for _, system in others], so_far, seed, jobs, progress=further)
-    return {first: found} | {name: result for (name, _), result in zip(others, rest, strict=True)}
+    rest = replicate_all([system for _, system in others], so_far, seed, jobs, progress=further, kept=kept)
+    return {first: base} | {name: result for (name, _), result in zip(others, rest, strict=True)}
 
 
 def _objectives(systems: Iterable[System], twin: bool) -> list[str]:

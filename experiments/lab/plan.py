@@ -16,7 +16,7 @@ from experiments.lab.sizes import Sizes, sizes_of, wrong
 from experiments.lab.slos import Verdict
 from experiments.lab.trials import Effort, Trial, Trials, Value
 from models import System
-from simulator.replication import Progress
+from simulator.replication import Kept, Progress
 from simulator.results import Result
 from simulator.units import format_value
 
@@ -140,6 +140,7 @@ def plan(
     largest: bool | None = None,
     precision: float = 0.01,
     progress: Progress | None = None,
+    kept: Kept | None = None,
 ) -> Plan:
     """The smallest value of one field that meets every objective of `system`: {"consumers.payment.instances": (2, 24)}.
 
@@ -147,7 +148,8 @@ def plan(
     begin with; where objectives are undecided they are doubled, up to 200, and what is undecided then is not met.
     `largest`: whether the largest is sought; by default it is where the low end meets the objectives and the high end does
     not. `precision`: values that are no whole numbers are sought in round steps of at most that share of the range.
-    `progress(done, total)` is called as replications finish; the total is an estimate.
+    `progress(done, total)` is called as replications finish; the total is an estimate. What `kept` holds is not run again,
+    and what finishes is given to it.
 
     Raises BadScenario where there are no objectives or the range is none, Interrupted (a KeyboardInterrupt) when the user
     stops it, ValueError for a warm-up that cannot be found.
@@ -158,7 +160,7 @@ def plan(
     sizes = sizes_of(system, path, ends, precision)
     if not system.slos:
         raise wrong("slos", "there are none", f"needed to say which {sizes.path} is enough")
-    effort = Effort(system.runs if runs is None else runs, system.seed if seed is None else seed, jobs, progress)
+    effort = Effort(system.runs if runs is None else runs, system.seed if seed is None else seed, jobs, progress, kept)
     trials = Trials(system, sizes.path, effort)
     found = search(trials, sizes.values, largest)
     exact = _exact(system, sizes, found.largest)

@@ -13,6 +13,7 @@ import inspect
 import io
 import json
 import os
+import shutil
 import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -59,6 +60,15 @@ class Store:
         if known is None:  # the model is held, so that its id stays its own
             known = self._keys[id(model), seed] = model, content_of(model, seed=seed, series=self.series)
         return self.folder / known[1] / f"{number}.npz"
+
+
+@contextmanager
+def unfinished(out: Path, series: bool) -> Iterator[Store]:
+    """A store beside the folder `out`, for work that is written there when it is finished: what was done stays if it is
+    interrupted, and goes when the block ends well."""
+    folder = out.with_name(f".{out.name}-unfinished")
+    yield Store(folder, series)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def content_of(model: Model, **further: Any) -> str:

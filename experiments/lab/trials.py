@@ -13,7 +13,7 @@ import numpy as np
 from experiments.lab.erlang import expected
 from experiments.lab.slos import Judgement, Verdict, evaluate
 from models import System
-from simulator.replication import MOST_RUNS, Model, Progress, replicate_all, settled_warmup
+from simulator.replication import MOST_RUNS, Kept, Model, Progress, replicate_all, settled_warmup
 from simulator.results import Measurement, Result
 
 TYPICAL_RUNS = 10
@@ -84,12 +84,13 @@ class Trial:
 
 @dataclass(frozen=True)
 class Effort:
-    """How values are tried: replications to begin with, seed, processes, and who is told of the progress."""
+    """How values are tried: replications to begin with, seed, processes, who is told of the progress, and what is kept."""
 
     runs: int | Literal["auto"]
     seed: int
     jobs: int
     progress: Progress | None = None
+    kept: Kept | None = None
 
 
 class Trials:
@@ -104,7 +105,7 @@ class Trials:
         self.effort = effort
         self.ahead = 0
         self._base = system
-        self._memory = _Memory()
+        self._memory = _Memory(effort.kept)
         self._systems: dict[Value, System] = {}
         self._done: dict[Value, Trial] = {}
 
@@ -153,16 +154,22 @@ def _may_be_decided(trial: Trial) -> bool:
 
 
 class _Memory:
-    """Replications of models that stay alive, kept while a search goes on."""
+    """Replications of models that stay alive, kept while a search goes on; behind it, what is `kept` for longer."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Kept | None) -> None:
+        self._behind = kept
         self._kept: dict[tuple[int, int, int], Measurement] = {}
 
     def get(self, model: Model, seed: int, number: int) -> Measurement | None:
-        return self._kept.get((id(model), seed, number))
+        found = self._kept.get((id(model), seed, number))
+        if found is None and self._behind is not None:
+            found = self._behind.get(model, seed, number)
+        return found
 
     def put(self, model: Model, seed: int, number: int, measurement: Measurement) -> None:
         self._kept[id(model), seed, number] = measurement
+        if self._behind is not None:
+            self._behind.put(model, seed, number, measurement)
 
     def __len__(self) -> int:
         return len(self._kept)

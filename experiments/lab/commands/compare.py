@@ -21,6 +21,7 @@ from experiments.lab.commands.options import (
     at_work,
     changes_of,
     folder_of,
+    kept_beside,
     problems_reported,
     processes,
     refuse_too_big,
@@ -32,6 +33,7 @@ from experiments.lab.commands.options import (
 
 if TYPE_CHECKING:
     from experiments.lab.comparison import Comparison
+    from experiments.lab.store import Store
     from models import System
 
 LONGEST_NAME = 48
@@ -81,8 +83,9 @@ def compare(
         if metric:
             wanted = wanted._replace(metrics=metric)
         folder = folder_of(f"{next(iter(wanted.systems.values())).name}-compare", out)
-        comparison = _compared(scenario, wanted, jobs, cluster)
-        drawn = written(lambda drawn: write_comparison(comparison, folder, drawn))
+        with kept_beside(folder, series=True) as kept:
+            comparison = _compared(scenario, wanted, jobs, cluster, kept)
+            drawn = written(lambda drawn: write_comparison(comparison, folder, drawn))
         _shown(comparison, folder, drawn)
         if not drawn:
             say(f"Interrupted: what was finished (no charts) is in {folder}")
@@ -164,7 +167,7 @@ def _inside(path: str, outer: str) -> bool:
     return path == outer or path.startswith((f"{outer}.", f"{outer}["))
 
 
-def _compared(name: str, wanted: Wanted, jobs: int, cluster: str | None) -> Comparison:
+def _compared(name: str, wanted: Wanted, jobs: int, cluster: str | None, kept: Store) -> Comparison:
     from experiments.lab.compare import BadComparisonError
     from experiments.lab.compare import compare as run_comparison
 
@@ -177,7 +180,7 @@ def _compared(name: str, wanted: Wanted, jobs: int, cluster: str | None) -> Comp
             return run_comparison(
                 baseline, dict(others), wanted.metrics or None, twin=wanted.twin,
                 jobs=processes(jobs, runs if runs == "auto" else runs * len(wanted.systems)),
-                progress=progress, baseline_name=first, varied=wanted.varied,
+                progress=progress, baseline_name=first, varied=wanted.varied, kept=kept,
             )  # fmt: skip
     except BadComparisonError as refused:
         raise BadOptionError(f"{name}: {refused}") from None

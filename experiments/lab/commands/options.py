@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from experiments.lab.store import Store
     from models import System
 
 ScenarioArgument = Annotated[
@@ -175,6 +176,20 @@ def at_work(name: str, system: System, cluster: str | None) -> Iterator[Callable
             if "auto" not in (system.run.runs, system.run.warmup):
                 raise
             raise BadOptionError(f"{name}: run.{refused}") from refused
+
+
+@contextmanager
+def kept_beside(folder: Path, series: bool) -> Iterator[Store]:
+    """A store for the replications of what goes to `folder`. An interrupt is told, and what is finished stays."""
+    from experiments.lab.store import unfinished
+    from simulator.replication import Interrupted
+
+    try:
+        with unfinished(folder, series) as store:
+            yield store
+    except Interrupted:
+        say("Interrupted: what is finished is kept, and the same command goes on from there")
+        raise typer.Exit(130) from None
 
 
 def written(write: Callable[[bool], None]) -> bool:

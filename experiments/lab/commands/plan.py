@@ -18,6 +18,7 @@ from experiments.lab.commands.options import (
     SetOption,
     at_work,
     folder_of,
+    kept_beside,
     problems_reported,
     processes,
     refuse_too_big,
@@ -29,6 +30,7 @@ from experiments.lab.commands.options import (
 
 if TYPE_CHECKING:
     from experiments.lab.plan import Plan
+    from experiments.lab.store import Store
     from models import System
 
 SizeOption = Annotated[
@@ -62,8 +64,9 @@ def plan(
         path, ends = _size(size)
         wanted = scenario_of(scenario, set_ or [], runs, seed)
         folder = folder_of(f"{wanted.name}-plan", out)
-        found = _planned(scenario, wanted, path, ends, largest, jobs, cluster)
-        drawn = written(lambda drawn: write_plan(found, folder, drawn))
+        with kept_beside(folder, series=False) as kept:
+            found = _planned(scenario, wanted, path, ends, largest, jobs, cluster, kept)
+            drawn = written(lambda drawn: write_plan(found, folder, drawn))
         _shown(found, folder, drawn)
         if not drawn:
             say(f"Interrupted: what was found (no charts) is in {folder}")
@@ -81,14 +84,21 @@ def _size(text: str) -> tuple[str, tuple[Any, Any]]:
 
 
 def _planned(
-    name: str, system: System, path: str, ends: tuple[Any, Any], largest: bool | None, jobs: int, cluster: str | None
+    name: str,
+    system: System,
+    path: str,
+    ends: tuple[Any, Any],
+    largest: bool | None,
+    jobs: int,
+    cluster: str | None,
+    kept: Store,
 ) -> Plan:
     from experiments.lab.plan import plan as find
 
     with at_work(name, system, cluster) as progress:
         for end in ends:
             refuse_too_big(system.with_({path: end}), jobs, trace=False)
-        return find(system, {path: ends}, jobs=processes(jobs, "auto"), largest=largest, progress=progress)
+        return find(system, {path: ends}, jobs=processes(jobs, "auto"), largest=largest, progress=progress, kept=kept)
 
 
 def _shown(found: Plan, folder: Path, drawn: bool) -> None:
