@@ -351,7 +351,7 @@ def test_the_command_prints_verdicts_and_leaves_tables_that_repeat(here: Path) -
     assert status == 0
     for text in ("consumers.pay latency_mean  (max_attempts=1:", "max_attempts=5", "pairing narrowed", "paired runs, seed 3"):
         assert text in shown
-    folder = here / "edasim-out" / "small-compare"
+    folder = here / "edasim-out" / "small"
     assert names(folder) == ["max_attempts=5 jitter=full"]
     assert json.loads((folder / "comparison.json").read_text())["differences"][0]["n"] == 3
     assert (folder / "summary.csv").read_text().startswith("name,component,")

@@ -101,12 +101,11 @@ def _check_metric(metric: str, systems: Iterable[System]) -> None:
 
 def _with_one_warmup(systems: Systems, seed: int, jobs: int) -> dict[str, System]:
     """The systems with the longest of their warm-ups: only the same window of time can be compared."""
-    found = [settled_warmup(s, seed, jobs) if s.warmup == "auto" else s.warmup for s in systems.values()]
     durations = {system.duration for system in systems.values()}
     if len(durations) > 1:
         shown = ", ".join(f"{name}: {system.duration:g} s" for name, system in systems.items())
         raise BadComparisonError(f"systems that run for different times cannot be compared ({shown})")
-    longest = max(found)
+    longest = max(settled_warmup(s, seed, jobs) if s.warmup == "auto" else s.warmup for s in systems.values())
     return {name: system.with_warmup(longest) for name, system in systems.items()}
 
 

@@ -82,7 +82,7 @@ def compare(
             wanted = _varied(scenario, base, [values_of(text) for text in vary or []], twin)
         if metric:
             wanted = wanted._replace(metrics=metric)
-        folder = folder_of(f"{next(iter(wanted.systems.values())).name}-compare", out)
+        folder = folder_of(next(iter(wanted.systems.values())).name, out)
         with kept_beside(folder, series=True) as kept:
             comparison = _compared(scenario, wanted, jobs, cluster, kept)
             drawn = written(lambda drawn: write_comparison(comparison, folder, drawn))

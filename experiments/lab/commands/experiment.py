@@ -9,12 +9,13 @@ import typer
 
 from experiments.lab.commands.options import (
     BadOptionError,
+    ClusterOption,
     JobsOption,
     SetOption,
+    at_work,
     folder_of,
     problems_reported,
     processes,
-    progress_bar,
     setting_of,
 )
 
@@ -29,6 +30,7 @@ def experiment(
     seed: Annotated[int, typer.Option(help="Seed of all chance.")] = 1,
     set_: SetOption = None,
     jobs: JobsOption = -1,
+    cluster: ClusterOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the output.", show_default="edasim-out/NAME")] = None,
 ) -> None:
     """List the studies that ship, or run one: its finding and table here, its charts in a folder."""
@@ -47,9 +49,10 @@ def experiment(
         if name not in known:
             close = nearest(name, list(known))
             raise BadOptionError(f"{name}: no such study; {f'did you mean {close}?' if close else one_of(list(known))}")
-        folder, jobs = folder_of(name, out), processes(jobs, "auto")
-        with progress_bar() as bar:
-            setup = Setup(quick, runs, seed, jobs, dict(setting_of(text) for text in set_ or []), bar)
+        folder = folder_of(name, out)
+        with at_work(name, None, cluster) as bar:
+            changes = dict(setting_of(text) for text in set_ or [])
+            setup = Setup(quick, runs, seed, processes(jobs, "auto"), changes, bar)
             found = answer(name, setup)
         try:
             found.write(name, setup, folder)

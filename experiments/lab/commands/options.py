@@ -155,7 +155,7 @@ def refuse_too_big(scenario: System, jobs: int, trace: bool) -> None:
 
 
 @contextmanager
-def at_work(name: str, system: System, cluster: str | None) -> Iterator[Callable[[int, int], None] | None]:
+def at_work(name: str, system: System | None, cluster: str | None) -> Iterator[Callable[[int, int], None] | None]:
     """Replications run inside, here or on a cluster; gives whom to tell of progress. What refuses to run is told as input."""
     from experiments.lab.cluster import processes_of
     from models.errors import BadScenario
@@ -173,7 +173,7 @@ def at_work(name: str, system: System, cluster: str | None) -> Iterator[Callable
         except BadScenario as bad:
             raise bad.within(name) from None
         except ValueError as refused:
-            if "auto" not in (system.run.runs, system.run.warmup):
+            if system is None or "auto" not in (system.run.runs, system.run.warmup):
                 raise
             raise BadOptionError(f"{name}: run.{refused}") from refused
 

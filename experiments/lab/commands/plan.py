@@ -63,7 +63,7 @@ def plan(
 
         path, ends = _size(size)
         wanted = scenario_of(scenario, set_ or [], runs, seed)
-        folder = folder_of(f"{wanted.name}-plan", out)
+        folder = folder_of(wanted.name, out)
         with kept_beside(folder, series=False) as kept:
             found = _planned(scenario, wanted, path, ends, largest, jobs, cluster, kept)
             drawn = written(lambda drawn: write_plan(found, folder, drawn))
