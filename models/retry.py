@@ -14,7 +14,7 @@ Through = Literal["requeue", "retry_topic", "lease", "seek"]
 class RatioBudget(Spec):
     """A bucket that starts full at `burst`, gains `ratio` per first try and `minimum_per_second`; a retry takes 1.
 
-    Brooker, "Fixing retries with token buckets" (2022); Finagle's RetryBudget.
+    A retry needs 1 token or more, as in Brooker, "Fixing retries with token buckets" (2022); Finagle's RetryBudget.
     """
 
     ratio: Fraction

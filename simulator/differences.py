@@ -62,7 +62,7 @@ def _t_test(differences: np.ndarray) -> float:
         return NAN
     mean, error = float(differences.mean()), float(differences.std(ddof=1)) / math.sqrt(n)
     if differences.min() == differences.max():
-        return 2.0 ** (1 - n) if mean else 1.0  # the sign test: counts may well agree by chance
+        return 2.0 ** (1 - n) if mean else 1.0
     return 2 * float(special.stdtr(n - 1, -abs(mean) / error))
 
 

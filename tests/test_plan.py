@@ -453,7 +453,7 @@ def test_the_command_prints_what_was_tried_and_the_answer(desk: str) -> None:
     assert status == 0
     assert "2 instances: c wait_mean" in shown
     assert "1 is not enough: c wait_mean" in " ".join(shown.split())
-    told = json.loads(Path("edasim-out/desk-plan/plan.json").read_text())
+    told = json.loads(Path("edasim-out/desk/plan.json").read_text())
     assert (told["value"], told["exact"]) == (2, 2)
     status, *_ = edasim(desk, "--size", f"{SIZE}=2..3", "--runs", "4", "--jobs", "1", "--set", "slos=[]", "--out", "other")
     assert (status, Path("other").exists()) == (2, False)

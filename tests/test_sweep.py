@@ -186,6 +186,18 @@ def test_pilots_are_kept_too(system: System, tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")} == before
 
 
+def test_the_manifest_says_what_was_used_and_old_charts_go(system: System, tmp_path: Path) -> None:
+    with_slos = system.with_({"slos": [{"component": "consumers.work", "metric": "wait_mean", "below": 9.0}]})
+    sweep(with_slos, {INSTANCES: [2, 3]}, runs=2, seed=9, jobs=1, out=tmp_path / "out")
+    (tmp_path / "out" / "charts" / "old.png").write_bytes(b"old")
+    sweep(with_slos, {INSTANCES: [2, 3]}, runs=2, seed=9, jobs=1, out=tmp_path / "out")
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert (manifest["scenario"]["run"]["runs"], manifest["scenario"]["run"]["seed"], manifest["seed"]) == (2, 9, 9)
+    charts_left = sorted(path.name for path in (tmp_path / "out" / "charts").iterdir())
+    assert charts_left == ["consumers.work.wait_mean.png", "consumers.work.wait_mean.svg"]
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".charts")]
+
+
 def test_some_cells_can_be_finished_elsewhere(system: System, tmp_path: Path) -> None:
     vary = {INSTANCES: [2, 3, 4]}
     assert finish_cells(system, vary, slice(0, 2), tmp_path / "a", jobs=1) == 2
@@ -257,9 +269,9 @@ def test_a_folder_that_was_left_before_its_manifest_is_taken_up(system: System, 
 
 def test_another_scenario_does_not_take_a_folder_in_which_a_sweep_is_running(system: System, tmp_path: Path) -> None:
     with (
-        SweepFolder(tmp_path / "out", system, 1),
+        SweepFolder(tmp_path / "out", system),
         pytest.raises(BlockingIOError, match="another scenario is running"),
-        SweepFolder(tmp_path / "out", system.with_({"producers.web.arrivals.rate": 21}), 1),
+        SweepFolder(tmp_path / "out", system.with_({"producers.web.arrivals.rate": 21})),
     ):
         pass
 

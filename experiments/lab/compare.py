@@ -46,7 +46,8 @@ def compare(
     runs until the baseline has its precision. `metrics`: "component:metric"; else those of the systems' objectives, else
     a listed dozen. `twin`: each system, the baseline too, is compared with itself without faults instead: what they cost.
 
-    A difference is the mean over the runs in which both have a value, with Student's t interval. The verdict follows from
+    A difference is the mean over the runs in which both have a value, with Student's t interval (where all are equal and
+    not 0, as counts in few runs may be by chance, the sign test judges). The verdict follows from
     the paired t-test, adjusted over metrics and alternatives (Holm): *better* or *worse* (*differs* where the metric has
     no good side) when p < 0.05; else *same* when the 90 % interval lies within 5 % of the baseline's mean or nothing
     differs at all; else *undecided*. Where a value is a lower bound nothing is averaged: the median of the differences

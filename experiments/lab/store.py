@@ -55,6 +55,13 @@ class Store:
         with whole_file(path) as part:
             _write(part, measurement)
 
+    def forget(self) -> None:
+        """Take away what this store has kept or sought, and the folder if nobody else uses it."""
+        for _, key in self._keys.values():
+            shutil.rmtree(self.folder / key, ignore_errors=True)
+        with suppress(OSError):
+            self.folder.rmdir()
+
     def _path(self, model: Model, seed: int, number: int) -> Path:
         known = self._keys.get((id(model), seed))
         if known is None:  # the model is held, so that its id stays its own
@@ -64,11 +71,19 @@ class Store:
 
 @contextmanager
 def unfinished(out: Path, series: bool) -> Iterator[Store]:
-    """A store beside the folder `out`, for work that is written there when it is finished: what was done stays if it is
-    interrupted, and goes when the block ends well."""
-    folder = out.with_name(f".{out.name}-unfinished")
-    yield Store(folder, series)
-    shutil.rmtree(folder, ignore_errors=True)
+    """A store beside the folder `out`, for work that is written there when it is finished. What was done stays only if the
+    user interrupts it."""
+    out = out.resolve()
+    store = Store(out.with_name(f".{out.name}-unfinished"), series)
+    try:
+        yield store
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        store.forget()
+        raise
+    else:
+        store.forget()
 
 
 def content_of(model: Model, **further: Any) -> str:

@@ -45,7 +45,7 @@ def sweep(
     systems = [system_of(system, values) for values in combinations]
     if out is None:
         return _finished(system, combinations, replicate_all(systems, runs, seed, jobs, False, progress, series=False), systems)
-    with SweepFolder(Path(out), system, system.seed if seed is None else seed) as folder:
+    with SweepFolder(Path(out), _as_used(system, runs, seed)) as folder:
         results = replicate_all(systems, runs, seed, jobs, False, progress, folder.store, series=False)
         found = _finished(system, combinations, results, systems)
         folder.write(found.summary, charts.sweep_figures(found), combinations)
@@ -74,9 +74,15 @@ def finish_cells(
         raise _wrong("cells", f"found {cells.start + 1}..{cells.stop}", f"must be within 1..{len(combinations)}")
     chosen = combinations[cells]
     systems = [system_of(system, values) for values in chosen]
-    with SweepFolder(Path(out), system, system.seed if seed is None else seed) as folder:
+    with SweepFolder(Path(out), _as_used(system, runs, seed)) as folder:
         replicate_all(systems, runs, seed, jobs, False, progress, folder.store, series=False)
     return len(systems)
+
+
+def _as_used(system: System, runs: int | Literal["auto"] | None, seed: int | None) -> System:
+    """The system with the runs and the seed that a sweep was called with, as its manifest has them."""
+    used = {"runs": system.runs if runs is None else runs, "seed": system.seed if seed is None else seed}
+    return system.model_copy(update={"run": system.run.model_copy(update=used)})
 
 
 def _finished(

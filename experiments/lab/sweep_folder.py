@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -29,10 +30,9 @@ class SweepFolder:
     Raises OSError where the folder cannot be had: it holds other files, or another sweep is running in it.
     """
 
-    def __init__(self, folder: Path, system: System, seed: int) -> None:
+    def __init__(self, folder: Path, system: System) -> None:
         self.folder = folder
         self.system = system
-        self.seed = seed
         self.store = Store(folder / "finished")
         self._content = content_of(system)
         self._lock = -1
@@ -84,22 +84,33 @@ class SweepFolder:
 
     def write(self, summary: pd.DataFrame, figures: Mapping[str, Figure], cells: Sequence[Mapping[str, Any]]) -> None:
         """Tables, charts and the manifest, each of them whole; `cells`: the values of each."""
-        from experiments.lab import charts
-
         with whole_file(self.folder / "sweep.csv") as part:
             summary.to_csv(part, index=False, lineterminator="\n")
         with whole_file(self.folder / "sweep.parquet") as part:
             summary.to_parquet(part, index=False)
-        (self.folder / "charts").mkdir(exist_ok=True)
-        charts.save(figures, self.folder / "charts")
+        self._write_charts(figures)
         self._write_manifest(cells)
+
+    def _write_charts(self, figures: Mapping[str, Figure]) -> None:
+        """The figures, and none of an earlier sweep."""
+        from experiments.lab import charts
+
+        place = self.folder / "charts"
+        place.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix=".charts-") as scratch:
+            new = {path.name for path in charts.save(figures, Path(scratch))}
+            for name in new:
+                os.replace(Path(scratch, name), place / name)
+        for path in place.iterdir():
+            if path.name not in new:
+                path.unlink(missing_ok=True)
 
     def _write_manifest(self, cells: Sequence[Mapping[str, Any]] = ()) -> None:
         """What belongs here, and when the sweep is finished the values of its cells."""
         scenario = self.system.resolved().to_dict()
         manifest = {
-            "scenario": {**scenario, "run": {**scenario["run"], "seed": self.seed}},
-            "seed": self.seed,
+            "scenario": scenario,
+            "seed": self.system.seed,
             "version": installed_version(),
             "python": platform.python_version(),
             "packages": {name: metadata.version(name) for name in PACKAGES},

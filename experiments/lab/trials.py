@@ -164,6 +164,8 @@ class _Memory:
         found = self._kept.get((id(model), seed, number))
         if found is None and self._behind is not None:
             found = self._behind.get(model, seed, number)
+            if found is not None:
+                self._kept[id(model), seed, number] = found
         return found
 
     def put(self, model: Model, seed: int, number: int, measurement: Measurement) -> None:

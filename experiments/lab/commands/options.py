@@ -158,6 +158,7 @@ def refuse_too_big(scenario: System, jobs: int, trace: bool) -> None:
 def at_work(name: str, system: System | None, cluster: str | None) -> Iterator[Callable[[int, int], None] | None]:
     """Replications run inside, here or on a cluster; gives whom to tell of progress. What refuses to run is told as input."""
     from experiments.lab.cluster import processes_of
+    from experiments.lab.compare import BadComparisonError
     from models.errors import BadScenario
     from simulator.simulation import StandstillError
 
@@ -172,6 +173,8 @@ def at_work(name: str, system: System | None, cluster: str | None) -> Iterator[C
             raise BadOptionError(f"{name}: {endless}") from endless
         except BadScenario as bad:
             raise bad.within(name) from None
+        except (BadOptionError, BadComparisonError):
+            raise
         except ValueError as refused:
             if system is None or "auto" not in (system.run.runs, system.run.warmup):
                 raise

@@ -9,6 +9,7 @@ from pathlib import Path
 from experiments.lab.fit.backlog import Lag
 from experiments.lab.fit.comparing import Comparison
 from experiments.lab.fit.outages import Incidents
+from simulator.results import installed_version
 
 
 def write_fit(found: Comparison | Incidents | Lag, source: str, out: Path, seed: int) -> None:
@@ -22,7 +23,7 @@ def write_fit(found: Comparison | Incidents | Lag, source: str, out: Path, seed:
     from experiments.lab.output import PACKAGES, fresh_folder
 
     versions = {name: metadata.version(name) for name in PACKAGES}
-    manifest = {"scenario": None, "fit": source, "seed": seed, "version": metadata.version("edasim"), "packages": versions}
+    manifest = {"scenario": None, "fit": source, "seed": seed, "version": installed_version(), "packages": versions}
     with fresh_folder(out) as folder:
         found.save(folder)
         (folder / "paste.toml").write_text(found.line + "\n", encoding="utf-8")
