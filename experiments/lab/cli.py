@@ -9,6 +9,7 @@ import _thread
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from io import TextIOWrapper
 from typing import Any
@@ -48,6 +49,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal that cannot show "≥" shows "?"
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.unraisablehook = _unraisable
+    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
     app()
 
 
