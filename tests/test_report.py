@@ -309,6 +309,28 @@ def test_chromium_shows_every_image_without_an_error_or_a_request(folder: Path) 
     assert chromium.complaints(page, images=2) == []
 
 
+def of_a_sweep(out: Path) -> None:
+    sweep(TINY, {"consumers.pay.instances": [1, 2]}, jobs=1, out=out)
+
+
+def of_a_comparison(out: Path) -> None:
+    output.write_comparison(compare(TINY, {"slow": TINY.with_({"consumers.pay.service": "40ms"})}, jobs=1), out)
+
+
+def of_a_plan(out: Path) -> None:
+    output.write_plan(plan(TINY, {"consumers.pay.instances": (1, 3)}, jobs=1), out)
+
+
+@looked_at
+@pytest.mark.parametrize("made", [of_a_sweep, of_a_comparison, of_a_plan], ids=lambda made: made.__name__)
+def test_chromium_shows_every_kind_of_page(made: Callable[[Path], None], tmp_path: Path) -> None:
+    made(tmp_path / "out")
+    page = write_report(tmp_path / "out", tmp_path / "report.html")
+    drawn = len(list((tmp_path / "out" / "charts").glob("*.svg")))
+    assert drawn > 0
+    assert chromium.complaints(page, images=drawn) == []
+
+
 @looked_at
 def test_chromium_finds_what_is_wrong_with_a_page(tmp_path: Path) -> None:
     page = tmp_path / "bad.html"

@@ -343,3 +343,13 @@ def made(instance: int) -> OwnProcess:
 def test_processes_that_differ_in_what_they_hold_are_other_contents(system: System) -> None:
     contents = {content_of(System(processes=own, **system.to_dict())) for own in ([made(1)], [made(2)], [])}
     assert len(contents) == 3
+
+
+def test_two_numbers_that_are_varied_make_a_map(system: System) -> None:
+    bounded = system.with_({"slos": [{"component": "consumers.work", "metric": "wait_mean", "below": 1.0}]})
+    rate = "producers.web.arrivals.rate"
+    plane = sweep(bounded, {INSTANCES: [1, 2], rate: [10.0, 20.0, 30.0]}, runs=2, jobs=1)
+    figures = charts.sweep_figures(plane)
+    assert set(figures) == {"consumers.work.wait_mean", "consumers.work.wait_mean-map"}
+    line = sweep(bounded, {INSTANCES: [1, 2], rate: [10.0, 20.0]}, runs=2, jobs=1, zipped=True)
+    assert set(charts.sweep_figures(line)) == {"consumers.work.wait_mean"}

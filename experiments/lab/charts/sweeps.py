@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments.lab.cells import is_number
 from experiments.lab.charts.page import HEAD_WIDTH, WIDTH, head, small_print
 from experiments.lab.charts.style import (
     BLACK,
@@ -22,6 +23,7 @@ from experiments.lab.charts.style import (
     time_scale,
     wrapped,
 )
+from experiments.lab.charts.tradeoffs import heat_map
 from simulator.units import format_value
 
 if TYPE_CHECKING:
@@ -96,20 +98,49 @@ def _cell(row: Mapping[Any, Any], paths: Sequence[str]) -> str:
 
 
 def sweep_figures(sweep: Sweep) -> dict[str, Figure]:
-    """A figure for each objective's metric, or for the headlines of each component where there are no objectives."""
+    """A figure for each objective's metric, or for the headlines of each component where there are no objectives; a map
+    too, with the objective's border, where two numbers are varied against each other."""
     figures = {}
     for component, metric in sweep.headlines:
         with styled():
             figure = Figure(figsize=(WIDTH, 5.2))
             ax = over_values(sweep, component, metric, ax=figure.add_subplot())
-            text = ax.get_title(loc="left")
-            ax.set_title("", loc="left")
-            head(figure, text)
-            small_print(figure, *_origin(sweep), _left_out(ax))
-            deepest = max((label.get_text().count("\n") for label in ax.get_xticklabels()), default=0)
-            figure.subplots_adjust(0.085, 0.19 + 0.04 * deepest, 0.98, 0.9 - 0.05 * text.count("\n"))
-        figures[f"{component}.{metric}"] = figure
+            figures[f"{component}.{metric}"] = _framed(sweep, ax, _left_out(ax))
+            if _is_plane(sweep):
+                figure = Figure(figsize=(WIDTH, 5.6))
+                bound, (x, y) = _bound(sweep, component, metric), sweep.paths
+                ax = heat_map(sweep, x, y, f"{component}:{metric}", bound, figure.add_subplot())
+                figures[f"{component}.{metric}-map"] = _framed(sweep, ax, "?: not sure" if "?" in _texts(ax) else "")
     return figures
+
+
+def _framed(sweep: Sweep, ax: Axes, note: str) -> Figure:
+    """The title of the axes as head of their figure, and below them where the picture comes from."""
+    figure, text = cast(Figure, ax.get_figure()), ax.get_title(loc="left")
+    ax.set_title("", loc="left")
+    head(figure, text)
+    small_print(figure, *_origin(sweep), note)
+    deepest = max((label.get_text().count("\n") for label in ax.get_xticklabels()), default=0)
+    figure.subplots_adjust(0.085, 0.19 + 0.04 * deepest, 0.98, 0.9 - 0.05 * text.count("\n"))
+    return figure
+
+
+def _is_plane(sweep: Sweep) -> bool:
+    """Whether two numbers are varied, each value of one with each of the other."""
+    if len(sweep.paths) != 2:
+        return False
+    across, up = ({cell.values[path] for cell in sweep.cells if is_number(cell.values[path])} for path in sweep.paths)
+    return len(across) > 1 and len(up) > 1 and len(across) * len(up) == len(sweep.cells)
+
+
+def _bound(sweep: Sweep, component: str, metric: str) -> float | None:
+    """Below what an objective wants the metric."""
+    slos = sweep.cells[0].system.slos
+    return next((slo.below for slo in slos if (slo.component, slo.metric) == (component, metric)), None)
+
+
+def _texts(ax: Axes) -> str:
+    return " ".join(text.get_text() for text in ax.texts)
 
 
 def _origin(sweep: Sweep) -> Iterator[str]:

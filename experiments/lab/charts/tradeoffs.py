@@ -81,7 +81,7 @@ def _cell_texts(
             continue
         value = measured.mean[place] / scale
         unsure = contour is not None and bool(measured.low[place] <= contour <= measured.high[place])
-        text = f"{'≥' * bool(measured.censored[place])}{value:.3g}{' ?' * unsure}"
+        text = f"{'≥' * bool(measured.censored[place])}{format_number(value)}{' ?' * unsure}"
         red, green, blue, _ = image.cmap(image.norm(value))
         dark = 0.3 * red + 0.6 * green + 0.1 * blue < 0.5
         ax.text(column, row, text, ha="center", va="center", fontsize=10.5, color="white" if dark else "black")
