@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import math
-import os
-import signal
-import threading
-import time
-import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any, Literal, Protocol, Self
+from typing import Literal, Protocol
 
 import numpy as np
 
+from simulator.model import Model
 from simulator.results import Measurement, Result
-from simulator.simulation import Simulation
 from simulator.statistics import Interval, mser5
+from simulator.workers import measurements
 
 FIRST_RUNS = 10
 MOST_RUNS = 200
@@ -26,46 +21,6 @@ PILOTS = 5
 FIRST_PILOT = 1_000_000
 
 Progress = Callable[[int, int], None]
-Task = tuple["Model", int, int]
-"""A model, a seed and the number of a replication."""
-Numbered = Generator[tuple[int, Measurement], None, None]
-
-
-class Model(Protocol):
-    """What can be replicated: a picklable specification that starts processes and measures what they recorded."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def description(self) -> str: ...
-    @property
-    def duration(self) -> float: ...
-    @property
-    def warmup(self) -> float | Literal["auto"]: ...
-    @property
-    def runs(self) -> int | Literal["auto"]: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def precision(self) -> float: ...
-    @property
-    def precision_metric(self) -> str | None: ...
-    @property
-    def horizon(self) -> float:
-        """Simulated seconds after which a replication is stopped at the latest."""
-        ...
-
-    def start(self, sim: Simulation) -> Any:
-        """Start the processes; what is returned is given to `measure` after the run."""
-        ...
-
-    def measure(self, record: Any) -> Measurement: ...
-
-    def pilot(self) -> Self:
-        """The model without faults, surges and warm-up. Raises ValueError where its arrivals are not stationary."""
-        ...
-
-    def with_warmup(self, warmup: float) -> Self: ...
 
 
 class Kept(Protocol):
@@ -195,7 +150,7 @@ class _Work:
         if self.progress is not None and done:
             self.progress(done, goal)
         order = [(campaign.model, campaign.seed, number) for campaign, number in tasks]
-        with closing(_measurements(order, self.jobs, self.trace, self.series)) as arriving:
+        with closing(measurements(order, self.jobs, self.trace, self.series)) as arriving:
             for place, measurement in arriving:
                 campaign, number = tasks[place]
                 if self.kept is not None:
@@ -240,68 +195,6 @@ class _Pilots(_Campaign):
 
     def missing(self) -> list[int]:
         return [number for number in range(FIRST_PILOT, FIRST_PILOT + self.goal) if number not in self.finished]
-
-
-def _measurements(tasks: Sequence[Task], jobs: int, trace: bool, series: bool) -> Numbered:
-    """Each replication with its place in `tasks`, in the order in which they finish. Closing it ends the workers."""
-    if jobs != 1:
-        from joblib import effective_n_jobs
-
-        jobs = min(effective_n_jobs(jobs), effective_n_jobs(-1), len(tasks))
-    if jobs <= 1:
-        for place, task in enumerate(tasks):
-            yield _replication(place, task, trace, series)
-        return
-    from joblib import Parallel, delayed
-
-    parallel = Parallel(n_jobs=jobs, return_as="generator_unordered")
-    with _deaf_to_interrupts():
-        here = os.getpid()
-        arriving = parallel(delayed(_replication)(place, task, trace, series, here) for place, task in enumerate(tasks))
-    try:
-        for measurement in arriving:  # noqa: UP028  (closed below, under the filter)
-            yield measurement
-    finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # joblib's, of the runs that an interrupt has cut short
-            arriving.close()
-
-
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Processes started meanwhile never hear of Ctrl-C, which a terminal sends to them too: this one ends them."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _replication(place: int, task: Task, trace: bool, series: bool, parent: int = 0) -> tuple[int, Measurement]:
-    if parent == os.getppid():
-        _end_with(parent)
-    model, seed, number = task
-    sim = Simulation(seed, number)
-    sim.trace = trace
-    record = model.start(sim)
-    sim.run(until=model.horizon)
-    measurement = model.measure(record)
-    return place, measurement if series else Measurement(measurement.metrics, measurement.times[:0], {})
-
-
-@cache
-def _end_with(parent: int) -> None:
-    """This process, which works for `parent`, ends when that is killed; its own pool would leave it behind."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _precision_metric(model: Model) -> tuple[str, str]:

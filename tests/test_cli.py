@@ -205,9 +205,12 @@ def test_an_interrupt_while_tables_are_written_leaves_nothing(tiny: str, monkeyp
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_a_command_that_is_asked_to_end_leaves_nothing_half_done(tiny: str, end: signal.Signals) -> None:
-    command = [sys.executable, "-c", "from experiments.lab.cli import main; main()", "run", tiny, "--jobs=2"]
+    script = "from experiments.lab.cli import main; print('ready', flush=True); main()"
+    command = [sys.executable, "-c", script, "run", tiny, "--jobs=2"]
     command += ["--runs=1000", "--set=run.duration=5m", "--set=faults=[]", "--out=new/out"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
         time.sleep(2)
         process.send_signal(end)
         _, said = process.communicate(timeout=60)

@@ -15,7 +15,7 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
-import simulator.replication
+import simulator.workers
 from experiments import charts, compare
 from experiments.lab.cli import app
 from experiments.lab.commands.options import BadOptionError, values_of
@@ -408,7 +408,7 @@ def test_an_interrupt_before_any_run_is_finished_leaves_nothing(here: Path, monk
 
 def test_a_comparison_goes_on_where_it_was_interrupted(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[int] = []
-    whole = simulator.replication._replication
+    whole = simulator.workers._replication
 
     def counted(place: int, *further: Any) -> Any:
         ran.append(place)
@@ -416,7 +416,7 @@ def test_a_comparison_goes_on_where_it_was_interrupted(here: Path, monkeypatch: 
             raise KeyboardInterrupt
         return whole(place, *further)
 
-    monkeypatch.setattr(simulator.replication, "_replication", counted)
+    monkeypatch.setattr(simulator.workers, "_replication", counted)
     command = ["compare", "small.toml", "--vary", "consumers.pay.instances=1,2", "--runs=3", "--jobs=1", "--out=done"]
     status, _, said = edasim(*command)
     assert (status, said) == (130, "Interrupted: what is finished is kept, and the same command goes on from there\n")

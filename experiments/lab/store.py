@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from models import System
-from simulator.replication import Model
+from simulator.model import Model
 from simulator.results import Measure, Measurement, Window, installed_version
 
 DECIDING = ("simpy", "numpy", "scipy", "pydantic")

@@ -13,7 +13,8 @@ import numpy as np
 from experiments.lab.erlang import expected
 from experiments.lab.slos import Judgement, Verdict, evaluate
 from models import System
-from simulator.replication import MOST_RUNS, Kept, Model, Progress, replicate_all, settled_warmup
+from simulator.model import Model
+from simulator.replication import MOST_RUNS, Kept, Progress, replicate_all, settled_warmup
 from simulator.results import Measurement, Result
 
 TYPICAL_RUNS = 10
