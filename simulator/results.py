@@ -7,7 +7,7 @@ import html
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +65,7 @@ class Measurement:
     events: Columns | None = None
 
 
+@cache
 def installed_version() -> str:
     """The version of edasim, "0" where it runs without being installed."""
     try:

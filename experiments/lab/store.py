@@ -96,10 +96,15 @@ def content_of(model: Model, **further: Any) -> str:
         "run": run,
         "files": {name: hashlib.sha256(Path(name).read_bytes()).hexdigest() for name in sorted(set(_files(scenario)))},
         "processes": [_code_of(own) for own in model.processes],
-        "versions": {"edasim": installed_version(), **{name: metadata.version(name) for name in DECIDING}},
+        "versions": _versions(),
         **further,
     }
     return hashlib.sha256(json.dumps(used, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    return {"edasim": installed_version(), **{name: metadata.version(name) for name in DECIDING}}
 
 
 def _code_of(own: Any) -> list[Any]:
