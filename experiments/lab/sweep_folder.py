@@ -59,12 +59,21 @@ class SweepFolder:
         except BlockingIOError:  # others work here; they may still be settling in themselves
             fcntl.flock(self._lock, fcntl.LOCK_SH)
         else:
+            self._tidy()
             if not self._is_ours():
                 self._empty()
                 self._write_manifest()
             fcntl.flock(self._lock, fcntl.LOCK_SH)
         if not self._is_ours():
             raise BlockingIOError(f"{self.folder}: a sweep of another scenario is running here; give another folder")
+
+    def _tidy(self) -> None:
+        """Nobody else works here: take away what somebody who was killed had half written."""
+        for path in [path for path in self.folder.rglob(".*") if path.name != LOCK]:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
     def _is_ours(self) -> bool:
         try:
