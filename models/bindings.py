@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from models.handling import Handling
-from models.instance import Life
 from models.journey import CONSUMER
 from models.outcome import OK
 from models.queue import Queue
+from models.queue_life import QueueLife
 from models.settlement import Settlement
 from simulator.simulation import TIMER
 
@@ -30,19 +30,18 @@ class Bindings:
         self.queues = queues
         self.handlings = handlings
         self.place = place
-        self.members: list[Life] = []
+        self.members: list[QueueLife] = []
         self.rebalances: list[float] = []
         self.on_change: Callable[[], None] = _nothing
 
-    def found(self, lives: Sequence[Life]) -> None:
+    def found(self, lives: Sequence[QueueLife]) -> None:
         """The connections at the start."""
         for life in lives:
             self.join(life)
 
-    def join(self, life: Life) -> None:
+    def join(self, life: QueueLife) -> None:
         """A consumer connects."""
         life.member = life.open = True
-        life.acknowledges_first = self.rules.acknowledge_first
         self.members.append(life)
         for queue in self.queues:
             queue.join(life)
@@ -52,7 +51,7 @@ class Bindings:
             self._watch(life, self.sim.now + self.terms.consumer_timeout)
         self.on_change()
 
-    def leave(self, life: Life) -> None:
+    def leave(self, life: QueueLife) -> None:
         """The connection closes: what it holds goes back to its place, or is given up if this was the last delivery."""
         if not life.member:
             return
@@ -74,12 +73,12 @@ class Bindings:
             queue.push()
         self.on_change()
 
-    def _lose_buffer(self, life: Life) -> None:
+    def _lose_buffer(self, life: QueueLife) -> None:
         for _, queue, _, event in life.buffer:
             if queue.journey.effect[event] != queue.journey.effect[event]:
                 queue.journey.lose(event, self.sim.now, CONSUMER)
 
-    def miss(self, life: Life) -> None:
+    def miss(self, life: QueueLife) -> None:
         """Heartbeats stop now: a dead process is noticed at once, a silent one after `heartbeat_timeout`."""
         if not life.alive:
             self.leave(life)
@@ -92,12 +91,16 @@ class Bindings:
 
             self.sim.call_at(self.sim.now + self.terms.heartbeat_timeout, TIMER, cut_off, self.place)
 
-    def surrendered(self, life: Life) -> None:
+    def resumed(self, life: QueueLife) -> None:
+        """A frozen instance goes on: one that was cut off connects again."""
+        self.surrendered(life)
+
+    def surrendered(self, life: QueueLife) -> None:
         """A worker is free whose connection was closed: the client connects again."""
         if life.alive and not life.stopping and not life.member:
             self.join(life)
 
-    def _watch(self, life: Life, when: float) -> None:
+    def _watch(self, life: QueueLife, when: float) -> None:
         """One timer per connection, on its oldest unacknowledged message."""
         limit = self.terms.consumer_timeout
         assert limit is not None

@@ -13,12 +13,8 @@ import numpy as np
 
 from models.channel import Channel
 from models.group import Group
-from models.handling import Handling
-from models.instance import Life
 from models.journey import Journey
-from models.log_worker import LogWorker
 from models.producing import Producing
-from models.queue_worker import QueueWorker
 from models.record import BACKLOG, DEAD_LETTERED, DISCARDED, IN_FLIGHT, LOST, PROCESSED, STATES
 from models.server import Server
 from simulator.recorder import view
@@ -60,10 +56,10 @@ def final_states(group: Group, servers: Iterable[Server]) -> tuple[list[np.ndarr
         state[journey.discards["event"]] = DISCARDED
         state[_numbers(event for event, copies in group.settlement.resting[journey].items() if copies > 0)] = DEAD_LETTERED
         state[_numbers(event for work, event in running if work is handling)] = IN_FLIGHT
-        state[_numbers(_in_hand(group, topic))] = IN_FLIGHT
+        state[_numbers(event for life in group.lives for event in life.holds(topic))] = IN_FLIGHT
         state[_numbers(_deliverable(group, topic, journey))] = BACKLOG
         live = (state == BACKLOG) | (state == IN_FLIGHT)
-        live[_numbers(_uncommitted(group, handling))] = True
+        live[_numbers(event for life in group.lives for event in life.uncommitted(topic))] = True
         lives.append(live)
         effect = view(journey.effect, events)
         state[effect == effect] = PROCESSED
@@ -88,41 +84,9 @@ def _running(servers: Iterable[Server]) -> Iterator[tuple[object, int]]:
             yield call.work, call.event
 
 
-def _in_hand(group: Group, topic: int) -> Iterator[int]:
-    """Events handed out, and neither finished nor returned."""
-    for life in group.lives:
-        for worker in life.workers:
-            if isinstance(worker, LogWorker):
-                for run in worker.runs:
-                    if run.cursor.topic == topic:
-                        yield from run.cursor.records[run.offset : run.end]
-            elif isinstance(worker, QueueWorker) and worker.in_hand is not None:
-                handling, event = worker.in_hand
-                if handling is group.handlings[topic]:
-                    yield event
-        yield from (event for queue, _, event, _ in life.unacked.values() if queue.topic == topic)
-        yield from (event for _, queue, _, event in life.buffer if queue.topic == topic)
-
-
-def _uncommitted(group: Group, handling: Handling) -> Iterator[int]:
-    """Events whose publishes wait for the commit of a transaction."""
-    for life in group.lives:
-        for worker in life.workers:
-            if isinstance(worker, LogWorker):
-                yield from (event for work, event in worker.unpublished if work is handling)
-
-
 def _deliverable(group: Group, topic: int, journey: Journey) -> Iterator[int]:
     """Events of which a copy can still be delivered: at the broker, in a retry topic, in a delay."""
-    for cursor in group.cursors:
-        if cursor.topic == topic:
-            owner = cursor.owner
-            unread = cursor.position if isinstance(owner, Life) and owner.alive else cursor.committed
-            yield from cursor.records[unread:]
-    for queue in group.queues:
-        if queue.topic == topic:
-            yield from (event for _, event in queue.ready)
-            yield from (event for _, event in queue.returned)
+    yield from group.subscription.deliverable(topic)
     for _, _, again in group.settlement.delayed.waiting:
         if again.journey is journey:
             yield again.event

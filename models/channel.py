@@ -56,7 +56,7 @@ class Channel:
         if self.delivery == "log":
             self.partition_of(event).append_again(event, now)
         for queue in self.queues:
-            queue.append_again(event)
+            queue.append_again(event, now)
 
     def add_child(self, parents: Messages, parent: int, source: int, key: int, copy: int | None, now: float) -> int:
         """A new event published by a handler; `copy` is None where there is one, which then has its root's luck."""

@@ -13,13 +13,11 @@ from models.faults import Fault
 from models.gate import Gate
 from models.group import Group
 from models.injection import Injection
-from models.log import Cursor
 from models.producing import Producing
 from models.record import (
     CLOSED,
     HALF_OPEN,
     OPEN,
-    Commits,
     DependencyRecord,
     FaultRecord,
     GroupRecord,
@@ -114,23 +112,20 @@ def _producer(producer: Producing, run: Run) -> ProducerRecord:
 
 def _group(group: Group, parts: Running, fate: tuple[list[np.ndarray], list[np.ndarray]], trace: bool) -> GroupRecord:
     journeys = [handling.journey for handling in group.handlings]
-    main = [cursor for cursor in group.cursors if not cursor.retry]
     gates = [group.shared_gate] if group.shared_gate else []
     busy, held, seconds, polls, polled = parts.window.span(group.name)
     breakers = [_breaker(gate) for gate in gates] or [_instance_breaker(group, i) for i in range(len(group.instances))]
     trips = [_times(gate, "open") for gate in gates or [gate for _, gate in group.gates]]
-    places = {id(cursor): place for place, cursor in enumerate(main)}
     return GroupRecord(
         name=group.name,
         topics=[journey.messages.topic for journey in journeys],
         journeys=journeys,
         states=fate[0],
         live=fate[1],
-        partitions=[(cursor.topic, view(cursor.records)) for cursor in main]
-        or [(topic, np.arange(len(journey.messages))) for topic, journey in enumerate(journeys)],
-        commits=[_commits(cursor) for cursor in main],
+        partitions=group.subscription.partitions(),
+        commits=group.subscription.commits(),
         life=[(instance.states["time"], instance.states["state"]) for instance in group.instances],
-        unserved=_unserved(group, places),
+        unserved=list(zip(*(group.unserved[column].tolist() for column in ("partition", "start", "end")), strict=True)),
         breakers=breakers if group.spec.breaker else [],
         trips=np.sort(np.concatenate(trips)) if trips else np.empty(0),
         rebalances=np.asarray(group.membership.rebalances, dtype=np.float64),
@@ -144,13 +139,6 @@ def _group(group: Group, parts: Running, fate: tuple[list[np.ndarray], list[np.n
         publishes=bool(group.spec.publishes),
         settled=[_settled(group, topic) for topic in range(len(journeys))] if trace else None,
     )
-
-
-def _unserved(group: Group, places: Mapping[int, int]) -> list[tuple[int, float, float]]:
-    rows = zip(*(group.unserved[column].tolist() for column in ("partition", "start", "end")), strict=True)
-    if group.queues:
-        return list(rows)
-    return [(places[id(group.cursors[place])], start, end) for place, start, end in rows if not group.cursors[place].retry]
 
 
 def _within(trail: Trail, run: Run) -> int:
@@ -186,28 +174,11 @@ def _times(gate: Gate, state: str) -> np.ndarray:
     return np.asarray([time for time, entered in gate.state.transitions if entered == state], dtype=np.float64)
 
 
-def _appended(cursor: Cursor) -> np.ndarray:
-    times: np.ndarray = view(cursor.journey.messages.produced)[view(cursor.records)]
-    again = cursor.partition.appended
-    times[np.fromiter(again.keys(), dtype=np.int64)] = np.fromiter(again.values(), dtype=np.float64)
-    return times
-
-
-def _commits(cursor: Cursor) -> Commits:
-    return _appended(cursor), cursor.commits["time"], cursor.commits["offset"]
-
-
 def _settled(group: Group, topic: int) -> np.ndarray:
-    """When each event was committed (its last copy) or acknowledged; NaN where it was not."""
+    """When each event was committed (its last copy), acknowledged or deleted; NaN where it was not."""
     settled = np.full(len(group.handlings[topic].journey.messages), np.nan)
-    for cursor in group.cursors:
-        if cursor.topic == topic and len(cursor.commits):
-            offsets = np.arange(min(len(cursor.records), cursor.committed))
-            first = np.searchsorted(cursor.commits["offset"], offsets, side="right")
-            settled[view(cursor.records)[offsets]] = cursor.commits["time"][first]
-    for queue in group.queues:
-        if queue.topic == topic:
-            settled[queue.settled["event"]] = queue.settled["time"]
+    events, times = group.subscription.settled(topic)
+    settled[events] = times
     return settled
 
 

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
-from models.bindings import Bindings
 from models.budget import BudgetState
 from models.gate import Gate
 from models.handling import Handling
 from models.instance import Instance, Life
-from models.log import Cursor, Partition
-from models.log_worker import LogWorker
-from models.membership import Coordinator
-from models.queue import Queue
-from models.queue_worker import QueueWorker
-from models.rules import Rules
 from models.settlement import Settlement
-from models.simple_log_worker import SimpleLogWorker
-from models.worker import Worker
+from models.subscription import Subscription
 from simulator.recorder import Trail
-from simulator.simulation import TIMER, WAIT_END, Simulation
+from simulator.simulation import WAIT_END, Simulation
 
 INFINITY = float("inf")
 
@@ -28,30 +21,33 @@ INFINITY = float("inf")
 class Group:
     """One `[consumers.NAME]` of one replication. `name` is its path.
 
-    `cursors` (log) or `queues`: where it stands on each of its topics. `unserved`: (partition, start, end) periods in which
-    nobody who runs owned that partition, by place in `cursors` (all queues together: place 0).
+    `unserved`: (partition, start, end) periods in which nobody who runs consumed that place of its `subscription`.
     """
 
     def __init__(
-        self, sim: Simulation, name: str, rules: Rules, settlement: Settlement, handlings: Sequence[Handling], place: int
+        self,
+        sim: Simulation,
+        name: str,
+        subscription: Subscription[Any],
+        settlement: Settlement,
+        handlings: Sequence[Handling],
+        place: int,
     ) -> None:
         self.sim = sim
         self.name = name
-        self.spec = spec = rules.spec
-        self.rules = rules
+        self.rules = settlement.rules
+        self.spec = spec = self.rules.spec
+        self.subscription = subscription
+        self.membership = subscription.membership
         self.settlement = settlement
         self.handlings = handlings
         self.place = place
-        self.cursors: list[Cursor] = []
-        self.retry_partitions: list[list[Partition]] = []
-        self.queues: list[Queue] = []
         self.instances = [Instance(sim, f"{name}[{i}]", i, place + i) for i in range(spec.instances)]
         self.shared_gate = Gate(sim, spec.breaker, place) if spec.breaker and spec.breaker.scope == "group" else None
         self.gates: list[tuple[Instance, Gate]] = []
         self.shared_budget: BudgetState | None = None
         if spec.retry is not None and spec.retry.budget is not None and spec.retry.scope == "group":
             self.shared_budget = BudgetState(spec.retry.budget)
-        self.membership: Coordinator | Bindings
         self.unserved = Trail(partition="i", start="d", end="d")
         self.lives: list[Life] = []
         self.life_seconds = 0.0
@@ -60,11 +56,6 @@ class Group:
 
     def start(self) -> None:
         """Everything begins at time 0 with all instances at work."""
-        spec, sim = self.spec, self.sim
-        if self.queues:
-            self.membership = Bindings(self.settlement, self.queues, self.handlings, self.place)
-        else:
-            self.membership = Coordinator(sim, self.name, spec, self.cursors, self.rules.concurrency, self.place)
         self.membership.on_change = self._note_service
         lives = [self._new_life(instance) for instance in self.instances]
         self.membership.found(lives)
@@ -77,55 +68,20 @@ class Group:
         if gate is None and self.spec.breaker is not None:
             gate = Gate(self.sim, self.spec.breaker, instance.place)
             self.gates.append((instance, gate))
-        life = instance.life = Life(self.sim, instance, instance.lives, gate)
+        life: Life = self.subscription.new_life(instance, gate, self._stopped)
+        instance.life = life
         if self.spec.retry is not None and self.spec.retry.budget is not None:
             life.budget = self.shared_budget or BudgetState(self.spec.retry.budget)
-        instance.lives += 1
         self.lives.append(life)
-        if self.queues:
-            life.prefetch = INFINITY if self.spec.prefetch is None else self.spec.prefetch  # type: ignore[assignment]
-        if self.rules.commit == "auto" and not self.queues:
-            life.commit_interval = self.spec.commit_interval
-            life.commit_due = life.began + life.commit_interval
         if self.rules.concurrency == INFINITY:
-            life.spawn = self._new_worker
+            life.spawn = self.subscription.new_worker
         else:
             for _ in range(int(self.rules.concurrency)):
-                life.workers.append(self._new_worker(life))
-        if not self.queues:
-            self._watch_polls(life, self.sim.now + (self.spec.max_poll_interval or INFINITY))
+                life.workers.append(self.subscription.new_worker(life))
         if instance.pauses:
             life.freeze()
         instance.note()
         return life
-
-    def _new_worker(self, life: Life) -> Worker:
-        if self.queues:
-            return QueueWorker(life, self.rules, self.settlement, self.handlings, self.queues, self._stopped)
-        kind = SimpleLogWorker if self.rules.simple else LogWorker
-        return kind(life, self.rules, self.settlement, self.handlings, self.retry_partitions, self._stopped)
-
-    def _watch_polls(self, life: Life, when: float) -> None:
-        """One timer per life, on the worker that has not polled for longest."""
-        if when == INFINITY:
-            return
-
-        def look() -> None:
-            if life.alive:
-                self._watch_polls(life, self._check_polls(life))
-
-        self.sim.call_at(when, TIMER, look, life.place)
-
-    def _check_polls(self, life: Life) -> float:
-        """A client that has not polled for `max_poll_interval` leaves the group by itself. Returns when to look again."""
-        now, limit = self.sim.now, self.spec.max_poll_interval or INFINITY
-        oldest = min((w.polled_at for w in life.workers if w.polled_at == w.polled_at), default=now)
-        if oldest + limit > now:
-            return oldest + limit
-        if life.member and not life.frozen:
-            life.open = False
-            self.membership.leave(life)
-        return now + limit
 
     def _stopped(self, life: Life) -> None:
         """All workers of a life that may not take more have finished what they had in hand."""
@@ -146,7 +102,7 @@ class Group:
         """The process is gone; the broker is told nothing."""
         instance.down += 1
         for life in self._lives_of(instance):
-            life.commit_by_itself(math.nextafter(self.sim.now, 0.0))
+            life.catch_up(math.nextafter(self.sim.now, 0.0))
             self._bury(life)
             self.membership.miss(life)
         instance.life = None
@@ -194,7 +150,7 @@ class Group:
         instance.pauses += 1
         if instance.pauses == 1:
             for life in self._lives_of(instance):
-                life.commit_by_itself(math.nextafter(self.sim.now, 0.0))
+                life.catch_up(math.nextafter(self.sim.now, 0.0))
                 life.freeze()
                 if life.member:
                     self.membership.miss(life)
@@ -207,10 +163,7 @@ class Group:
         if instance.pauses == 0:
             for life in self._lives_of(instance):
                 life.thaw()
-                if self.queues and not life.member and not life.stopping:
-                    self.membership.join(life)
-                elif not self.queues:
-                    self._check_polls(life)
+                self.membership.resumed(life)
                 if life.active == life.at_gate and not life.open:
                     self._stopped(life)
             instance.note()
@@ -228,9 +181,8 @@ class Group:
             life.gate.end()
 
     def _end(self, life: Life) -> None:
-        """A clean goodbye: what is done is committed."""
-        for cursor in life.owned:
-            cursor.commit(cursor.handled, self.sim.now)
+        """A clean goodbye."""
+        life.take_leave()
         self._bury(life)
         self.membership.leave(life)
         self._note_service()
@@ -240,11 +192,7 @@ class Group:
     def _note_service(self) -> None:
         """Opens and closes the periods in which a partition has nobody to consume it."""
         now = self.sim.now
-        if self.queues:
-            served = any(not life.frozen for life in self.membership.members)
-            idle = set() if served else set(range(len(self.queues)))
-        else:
-            idle = {place for place, cursor in enumerate(self.cursors) if not _serves(cursor)}
+        idle = self.subscription.unserved()
         for place in [place for place in self._unserved_since if place not in idle]:
             self.unserved.add(place, self._unserved_since.pop(place), now)
         for place in idle:
@@ -265,14 +213,9 @@ class Group:
     def finish(self) -> None:
         """The run is over: what is still going on is written down as far as it went."""
         for life in self.lives:
-            life.commit_by_itself(self.sim.now)
+            life.catch_up(self.sim.now)
         for gate in self._all_gates():
             gate.state.advance(min(gate.ended, self.sim.now))
         for place, start in self._unserved_since.items():
             self.unserved.add(place, start, self.sim.now)
         self._unserved_since.clear()
-
-
-def _serves(cursor: Cursor) -> bool:
-    owner = cursor.owner
-    return isinstance(owner, Life) and owner.alive and not owner.frozen and owner.open

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import simpy
 
 from models.budget import BudgetState
 from models.gate import Gate
-from models.log import Cursor, Seek
-from models.queue import Queue
 from models.record import DOWN, PAUSED, RUNNING, STARTING
 from simulator.recorder import Trail
 from simulator.simulation import Simulation, Waker
-
-INFINITY = float("inf")
 
 
 class Worker(Protocol):
@@ -30,19 +25,28 @@ class Worker(Protocol):
     def leave(self, now: float) -> None:
         """The life ends while the worker is wherever it is."""
 
+    def holds(self, topic: int) -> Iterator[int]:
+        """Events of a topic that it has taken and not settled."""
+
+    def uncommitted(self, topic: int) -> Iterator[int]:
+        """Events of a topic whose publishes wait for a commit."""
+
 
 class Life:
     """One run of an instance's process, from start to crash or stop.
 
     `mark` changes whenever the life is disturbed (death, freeze, thaw): a worker that finds it changed after a wait looks
-    closer. `open`: whether workers may take new events. A worker of a dead life waits for `never`.
+    closer. `open`: whether workers may take new events. A worker of a dead life waits for `never`. `on_stopped` is called
+    when the last worker of one that is not open has put down what it had in hand.
     """
 
-    def __init__(self, sim: Simulation, instance: Instance, number: int, gate: Gate | None) -> None:
+    def __init__(self, sim: Simulation, instance: Instance, gate: Gate | None, on_stopped: Callable[[Life], None]) -> None:
         self.sim = sim
         self.instance = instance
-        self.number = number
+        self.number = instance.lives
+        instance.lives += 1
         self.gate = gate
+        self.on_stopped = on_stopped
         self.budget: BudgetState | None = None
         self.began = sim.now
         self.alive = True
@@ -59,23 +63,30 @@ class Life:
         self.spawn: Callable[[Life], Worker] | None = None
         self.place = instance.place
         self.member = False
-        self.idle_since = sim.now
-        # in a log
-        self.ready: deque[Cursor] = deque()
-        self.owned: list[Cursor] = []
-        self.seeking: dict[Cursor, Seek] = {}
-        self.share = 1
-        self.commit_interval = self.commit_due = INFINITY
-        # in a queue
-        self.prefetch = INFINITY
-        self.acknowledges_first = False
-        self.buffer: deque[tuple[int, Queue, int, int]] = deque()
-        self.unacked: dict[int, tuple[Queue, int, int, float]] = {}
-        self.tags = 0
 
     def is_done(self) -> bool:
         """Whether a life that is stopping has nothing left to do."""
-        return not self.active and not self.frozen and not (self.acknowledges_first and self.buffer)
+        return not self.active and not self.frozen
+
+    def untaken(self) -> int:
+        """How many workers could find something to take here."""
+        return 0
+
+    def holds(self, topic: int) -> Iterator[int]:
+        """Events of a topic that it was handed and has not settled."""
+        for worker in self.workers:
+            yield from worker.holds(topic)
+
+    def uncommitted(self, topic: int) -> Iterator[int]:
+        """Events of a topic whose publishes wait for a commit."""
+        for worker in self.workers:
+            yield from worker.uncommitted(topic)
+
+    def catch_up(self, now: float) -> None:
+        """What it does by itself, without an event of its own, is done as far as `now` (s)."""
+
+    def take_leave(self) -> None:
+        """A clean goodbye: what is done is settled."""
 
     def call_worker(self) -> None:
         """Wakes an idle worker, or starts one where their number is unlimited."""
@@ -83,19 +94,6 @@ class Life:
             self.idle.pop().bell.ring_at_once()
         elif self.spawn is not None and self.alive and not self.frozen:
             self.workers.append(self.spawn(self))
-
-    def commit_by_itself(self, now: float, polling: bool = False) -> None:
-        """Auto-commit of what is handled, at the first poll after the interval; an idle consumer polls all the time.
-
-        With several workers any of them polls for the instance.
-        """
-        if self.commit_due > now or self.frozen or (self.active and not polling):
-            return
-        time = now if self.active else max(self.commit_due, self.idle_since)
-        for cursor in self.owned:
-            cursor.commit(cursor.handled, time)
-        missed = 0 if self.active or not self.commit_interval else (now - time) // self.commit_interval
-        self.commit_due = time + (missed + 1) * self.commit_interval
 
     def overlap(self, start: float, now: float) -> float:
         """Seconds of [start, now] in which the life was frozen."""
@@ -113,11 +111,10 @@ class Life:
         self.mark += 1
         begin, _ = self.freezes.pop()
         self.freezes.append((begin, self.sim.now))
-        self.idle_since = self.sim.now
         thawed, self.thawed = self.thawed, self.sim.event()
         thawed.succeed()
         if self.spawn is not None:
-            for _ in range(len(self.buffer) + len(self.ready)):
+            for _ in range(self.untaken()):
                 self.call_worker()
 
     def die(self) -> None:
@@ -127,27 +124,7 @@ class Life:
         self.mark += 1
         for worker in self.workers:
             worker.leave(now)
-        for cursor in self.owned:
-            cursor.forget(now)
         self.idle.clear()
-        self.ready.clear()
-
-    def has_room(self) -> bool:
-        """Whether fewer messages than the prefetch are unacknowledged, and it wants more."""
-        return len(self.unacked) < self.prefetch and not self.stopping
-
-    def hand(self, queue: Queue, place: int, event: int) -> None:
-        """The broker pushes a copy; a worker takes it from the buffer when it is free."""
-        tag = self.tags
-        self.tags = tag + 1
-        if not self.acknowledges_first:
-            self.unacked[tag] = (queue, place, event, self.sim._now)
-        self.buffer.append((tag, queue, place, event))
-        queue.journey.deliveries[event] += 1
-        if self.idle:
-            self.idle.pop().bell.ring()
-        elif self.open:
-            self.call_worker()
 
 
 class Instance:

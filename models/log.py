@@ -60,10 +60,10 @@ class Partition:
             if cursor.asleep:
                 cursor.wake()
 
-    def append_again(self, event: int, now: float, failed: int = 0, waited: float = 0.0) -> None:
+    def append_again(self, event: int, now: float, count: int = 0, waited: float = 0.0) -> None:
         """Stores a further copy of an event, with what its next delivery must know."""
         self.appended[len(self.records)] = now
-        self.failed.append(failed)
+        self.failed.append(count)
         self.waited.append(waited)
         self.append(event)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 from models.handling import Handling
-from models.instance import Life
 from models.journey import CONSUMER
 from models.log import Cursor, Partition, Seek
+from models.log_life import LogLife
 from models.outcome import OK, RETURNED, SUPPRESSED
 from models.rules import Rules
 from models.settlement import Again, Settlement
@@ -37,14 +37,15 @@ class Run:
 class LogWorker(Worker):
     """`runs`: what its last poll returned. `retry_partitions`: the group's own, by topic and number."""
 
+    life: LogLife
+
     def __init__(
         self,
-        life: Life,
+        life: LogLife,
         rules: Rules,
         settlement: Settlement,
         handlings: Sequence[Handling],
         retry_partitions: Sequence[Sequence[Partition]],
-        on_stopped: Callable[[Life], None],
     ) -> None:
         self.settlement = settlement
         self.handlings = handlings
@@ -52,7 +53,7 @@ class LogWorker(Worker):
         self.runs: list[Run] = []
         self.in_hand: Run | None = None
         self.unpublished: list[tuple[Handling, int]] = []
-        super().__init__(life, rules, on_stopped)
+        super().__init__(life, rules)
 
     def run(self) -> Wait:
         """Poll, handle, commit; sleep when there is nothing."""
@@ -81,7 +82,7 @@ class LogWorker(Worker):
         ready = life.ready
         now = self.sim._now
         if life.commit_due <= now and life.open:
-            life.commit_by_itself(now, polling=True)
+            life.commit_by_itself(now)
         if not ready or not life.open:
             return False
         room, runs, share = rules.batch, self.runs, life.share
@@ -223,7 +224,7 @@ class LogWorker(Worker):
         if not life.active:
             life.idle_since = now
             if not life.open:
-                self.on_stopped(life)
+                life.on_stopped(life)
 
     def _put_back(self, run: Run) -> None:
         """What was not handled is read again by whoever owns the partition; or is lost, if it was committed first."""
@@ -241,6 +242,16 @@ class LogWorker(Worker):
             for handling, event in self.unpublished:
                 handling.publish(event, now)
         self.unpublished.clear()
+
+    def holds(self, topic: int) -> Iterator[int]:
+        """As of any worker: what it polled."""
+        for run in self.runs:
+            if run.cursor.topic == topic:
+                yield from run.cursor.records[run.offset : run.end]
+
+    def uncommitted(self, topic: int) -> Iterator[int]:
+        """As of any worker."""
+        return (event for handling, event in self.unpublished if handling is self.handlings[topic])
 
     def leave(self, now: float) -> None:
         """The life ends: what was committed before it was handled is lost."""

@@ -12,8 +12,8 @@ from collections.abc import Callable, Generator, Sequence
 import simpy
 
 from models.consumer import Consumer
-from models.instance import Life
 from models.log import Cursor
+from models.log_life import LogLife
 from simulator.simulation import TIMER, Simulation
 from simulator.streams import Stream
 
@@ -30,7 +30,7 @@ class Coordinator:
         self.cursors = cursors
         self.concurrency = concurrency
         self.place = place
-        self.members: list[Life] = []
+        self.members: list[LogLife] = []
         self.rebalances: list[float] = []
         self.on_change: Callable[[], None] = _nothing
         self._stream: Stream = sim.stream(f"{name}/rebalance")
@@ -39,21 +39,21 @@ class Coordinator:
         self._running = False
         self._changed = False
 
-    def found(self, lives: Sequence[Life]) -> None:
+    def found(self, lives: Sequence[LogLife]) -> None:
         """The group as it is at the start, with no rebalance."""
         self.members = list(lives)
         for life in lives:
             life.member = True
         self._deal()
 
-    def join(self, life: Life) -> None:
+    def join(self, life: LogLife) -> None:
         """A new member, or one that was expelled and has noticed."""
         self.members.append(life)
         self.members.sort(key=lambda member: (member.instance.index, member.number))
         life.member = True
         self._rebalance()
 
-    def leave(self, life: Life) -> None:
+    def leave(self, life: LogLife) -> None:
         """A member says goodbye, or is expelled: what it does from now on is refused."""
         if not life.member:
             return
@@ -66,7 +66,7 @@ class Coordinator:
         self.on_change()
         self._rebalance()
 
-    def miss(self, life: Life) -> None:
+    def miss(self, life: LogLife) -> None:
         """Heartbeats stop now; unless they come back the session ends `session_timeout` after the last of them."""
         phase = self._heartbeats.uniform(life.instance.index, life.number) * (self.terms.heartbeat_interval or 0.0)
         if life.frozen and not life.alive:
@@ -80,7 +80,33 @@ class Coordinator:
 
         self.sim.call_at(self.sim.now + (self.terms.session_timeout or math.inf) - phase, TIMER, expire, self.place)
 
-    def surrendered(self, life: Life | None = None) -> None:
+    def resumed(self, life: LogLife) -> None:
+        """A frozen member goes on: perhaps it has not polled for too long."""
+        self._check_polls(life)
+
+    def watch_polls(self, life: LogLife, when: float) -> None:
+        """One timer per life, on the worker that has not polled for longest."""
+        if when == math.inf:
+            return
+
+        def look() -> None:
+            if life.alive:
+                self.watch_polls(life, self._check_polls(life))
+
+        self.sim.call_at(when, TIMER, look, life.place)
+
+    def _check_polls(self, life: LogLife) -> float:
+        """A client that has not polled for `max_poll_interval` leaves the group by itself. Returns when to look again."""
+        now, limit = self.sim.now, self.patience
+        oldest = min((w.polled_at for w in life.workers if w.polled_at == w.polled_at), default=now)
+        if oldest + limit > now:
+            return oldest + limit
+        if life.member and not life.frozen:
+            life.open = False
+            self.leave(life)
+        return now + limit
+
+    def surrendered(self, life: LogLife | None = None) -> None:
         """A member has stopped, or patience has run out: look whether the wait is over."""
         if not self._signal.triggered:
             self._signal.succeed()
@@ -150,6 +176,6 @@ def _nothing() -> None:
     """Nobody listens."""
 
 
-def _has_stopped(life: Life) -> bool:
+def _has_stopped(life: LogLife) -> bool:
     """Whether a member has stopped: no worker has an event in hand, but such as wait at a pausing breaker and poll."""
     return life.alive and not life.frozen and life.active == life.at_gate

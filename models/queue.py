@@ -49,11 +49,11 @@ class Queue:
         if self.takers:
             self.push()
 
-    def append_again(self, event: int, handed: int = 0, waited: float = 0.0) -> None:
-        """A further copy at the tail, of a message that has been handed out `handed` times before."""
+    def append_again(self, event: int, now: float, count: int = 0, waited: float = 0.0) -> None:
+        """A further copy at the tail, of a message that has been handed out `count` times before."""
         self.again += 1
-        if handed:
-            self.handed[self.places], self.waited[self.places] = handed, waited
+        if count:
+            self.handed[self.places], self.waited[self.places] = count, waited
         self.append(event)
 
     def put_back(self, place: int, event: int) -> None:

@@ -2,36 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 from models.handling import Handling
-from models.instance import Life
 from models.journey import CONSUMER
 from models.outcome import RETURNED, SUPPRESSED
 from models.queue import Queue
+from models.queue_life import QueueLife
 from models.rules import Rules
 from models.settlement import Again, Settlement
 from models.waiting import Wait
 from models.worker import Worker
 
 
+class InPlace(Again):
+    """A delivery to come of a copy that returns to its place in its queue."""
+
+    __slots__ = ("place", "queue")
+
+    def __init__(self, queue: Queue, place: int, event: int, count: int, waited: float) -> None:
+        super().__init__(queue, queue.journey, event, count, waited)
+        self.queue = queue
+        self.place = place
+
+    def arrive(self, now: float) -> None:
+        """As of any delivery to come."""
+        queue = self.queue
+        queue.handed[self.place], queue.waited[self.place] = self.count, self.waited
+        queue.put_back(self.place, self.event)
+        queue.push()
+
+
 class QueueWorker(Worker):
     """`in_hand`: the event that it handles."""
 
+    life: QueueLife
+
     def __init__(
         self,
-        life: Life,
+        life: QueueLife,
         rules: Rules,
         settlement: Settlement,
         handlings: Sequence[Handling],
         queues: Sequence[Queue],
-        on_stopped: Callable[[Life], None],
     ) -> None:
         self.settlement = settlement
         self.handlings = handlings
         self.queues = queues
         self.in_hand: tuple[Handling, int] | None = None
-        super().__init__(life, rules, on_stopped)
+        super().__init__(life, rules)
 
     def run(self) -> Wait:
         """Take, handle, settle; sleep when there is nothing."""
@@ -55,7 +74,7 @@ class QueueWorker(Worker):
             self._settle(tag, queue, place, handling, event, outcome)
             life.active -= 1
             if not life.active and not life.open:
-                self.on_stopped(life)
+                life.on_stopped(life)
         yield life.never
 
     def _settle(self, tag: int, queue: Queue, place: int, handling: Handling, event: int, outcome: int) -> None:
@@ -88,8 +107,15 @@ class QueueWorker(Worker):
             desk.give_up(handling, event, outcome, queue)
             return
         seconds = desk.wait(handling, event, outcome, handed, waited)
-        again = Again(queue, queue.journey, event, handed, seconds or waited, place if requeues else None)
-        desk.deliver_later(again, seconds)
+        if requeues and place is not None:
+            desk.deliver_later(InPlace(queue, place, event, handed, seconds or waited), seconds)
+        else:
+            desk.deliver_later(Again(queue, queue.journey, event, handed, seconds or waited), seconds)
+
+    def holds(self, topic: int) -> Iterator[int]:
+        """As of any worker: what it handles."""
+        if self.in_hand is not None and self.in_hand[0] is self.handlings[topic]:
+            yield self.in_hand[1]
 
     def leave(self, now: float) -> None:
         """The life ends: what was acknowledged before it was handled is lost."""

@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Protocol
 
 from models.channel import Channel
 from models.delay import DelayLine
 from models.handling import Handling
 from models.journey import Journey
-from models.log import Partition
 from models.outcome import POISON, SHORT
-from models.queue import Queue
 from models.rules import Rules
 from simulator.simulation import Simulation
 
 
+class Home(Protocol):
+    """Where copies are delivered from: a partition, or a queue."""
+
+    def append_again(self, event: int, now: float, count: int = 0, waited: float = 0.0) -> None:
+        """Stores a further copy at the tail, with what its next delivery must know."""
+
+
 class Again:
-    """A delivery to come: the copy, how often it failed (log) or was handed out (queue), and its last delay (s)."""
+    """A delivery to come, at the tail of `home`: how often the event failed (log) or was handed out (else), and its last
+    delay (s)."""
 
-    __slots__ = ("count", "event", "journey", "place", "target", "waited")
+    __slots__ = ("count", "event", "home", "journey", "waited")
 
-    def __init__(
-        self,
-        target: Partition | Queue,
-        journey: Journey,
-        event: int,
-        count: int,
-        waited: float,
-        place: int | None = None,
-    ) -> None:
-        self.target = target
+    def __init__(self, home: Home, journey: Journey, event: int, count: int, waited: float) -> None:
+        self.home = home
         self.journey = journey
         self.event = event
         self.count = count
         self.waited = waited
-        self.place = place
+
+    def arrive(self, now: float) -> None:
+        """The copy can be delivered."""
+        self.home.append_again(self.event, now, self.count, self.waited)
 
 
 class Settlement:
@@ -43,8 +45,8 @@ class Settlement:
     def __init__(self, sim: Simulation, rules: Rules, place: int) -> None:
         self.sim = sim
         self.rules = rules
-        self.delayed: DelayLine[Again] = DelayLine(sim, self._available, place)
-        self.parked: DelayLine[tuple[Handling, int, Partition | Queue]] = DelayLine(sim, self._redrive, place)
+        self.delayed: DelayLine[Again] = DelayLine(sim, lambda again: again.arrive(sim.now), place)
+        self.parked: DelayLine[tuple[Handling, int, Home]] = DelayLine(sim, self._redrive, place)
         self.resting: dict[Journey, Counter[int]] = {}
         self.redriven: dict[Journey, Counter[int]] = {}
         self.dead_letters: Channel | None = None
@@ -74,20 +76,9 @@ class Settlement:
             again.journey.delays.add(again.event, now, now + seconds)
             self.delayed.put(now + seconds, again)
         else:
-            self._available(again)
+            again.arrive(self.sim.now)
 
-    def _available(self, again: Again) -> None:
-        target = again.target
-        if isinstance(target, Partition):
-            target.append_again(again.event, self.sim.now, again.count, again.waited)
-        elif again.place is None:
-            target.append_again(again.event, again.count, again.waited)
-        else:
-            target.handed[again.place], target.waited[again.place] = again.count, again.waited
-            target.put_back(again.place, again.event)
-            target.push()
-
-    def give_up(self, handling: Handling, event: int, outcome: int, home: Partition | Queue) -> None:
+    def give_up(self, handling: Handling, event: int, outcome: int, home: Home) -> None:
         """No further delivery: dead-lettered where there is a topic for it, else discarded."""
         rules, journey, now = self.rules, handling.journey, self.sim.now
         letter = rules.dead_letter
@@ -105,7 +96,7 @@ class Settlement:
                 self._next_redrive = due + 1.0 / letter.redrive_rate
             self.parked.put(due, (handling, event, home))
 
-    def _redrive(self, parked: tuple[Handling, int, Partition | Queue]) -> None:
+    def _redrive(self, parked: tuple[Handling, int, Home]) -> None:
         handling, event, home = parked
         journey, now = handling.journey, self.sim.now
         self.resting[journey][event] -= 1
@@ -113,7 +104,5 @@ class Settlement:
         assert self.rules.dead_letter is not None
         if self.rules.dead_letter.redrive_to == "topic":
             self.sources[journey].append_again(event, now)
-        elif isinstance(home, Partition):
-            home.append_again(event, now)
         else:
-            home.append_again(event)
+            home.append_again(event, now)

@@ -19,22 +19,26 @@ from models.group import Group
 from models.handling import Handling
 from models.injection import Injection
 from models.journey import Journey
-from models.log import Cursor, Partition
+from models.log_subscription import LogSubscription
 from models.measures import measure
 from models.message import Messages
 from models.pricing import cost_per_hour
 from models.producing import AheadProducing, ClosedProducing, OpenProducing, Producing
-from models.queue import Queue
+from models.queue_subscription import QueueSubscription
 from models.rules import Rules
 from models.scenario import Scenario
 from models.server import Server
 from models.settlement import Settlement
+from models.subscription import Subscription
 from models.topology import is_single, is_undisturbed, may_be_poison, may_fail
 from simulator.results import Measure, Measurement
 from simulator.simulation import WAIT_END, Simulation
 
 PLACES = 1 << 20
 """Places at ties for the members of one component."""
+
+SUBSCRIPTIONS: dict[str, Callable[..., Subscription[Any]]] = {"log": LogSubscription, "queue": QueueSubscription}
+"""By model of delivery."""
 
 OwnProcess = Callable[[Simulation, "Parts"], Generator[simpy.Event, Any, Any]]
 
@@ -235,22 +239,6 @@ class _Assembly:
             settlement.open_for(journey, channels[topic])
         if spec.dead_letter is not None:
             settlement.moves_to(channels[spec.dead_letter.topic], path)
-        group = Group(sim, path, rules, settlement, handlings, place)
-        self._bind(group)
-        return group
-
-    def _bind(self, group: Group) -> None:
-        """Gives the group a cursor on every partition, its own retry partitions too, or a queue on every topic."""
-        for topic, handling in enumerate(group.handlings):
-            channel = self.parts.channels[handling.journey.messages.topic]
-            if channel.delivery == "queue":
-                queue = Queue(handling.journey, topic, group.spec.single_active)
-                group.queues.append(queue)
-                channel.queues.append(queue)
-                continue
-            retries = [Partition(partition.number) for partition in channel.partitions]
-            group.retry_partitions.append(retries)
-            for partition in channel.partitions:
-                group.cursors.append(Cursor(self.sim, partition, handling.journey, topic, False, group.place))
-            if group.rules.uses_retry_topic:
-                group.cursors += [Cursor(self.sim, p, handling.journey, topic, True, group.place) for p in retries]
+        sources = [channels[topic] for topic in spec.topics]
+        subscription = SUBSCRIPTIONS[sources[0].delivery](path, settlement, handlings, sources, place)
+        return Group(sim, path, subscription, settlement, handlings, place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 
 import simpy
 
@@ -21,10 +21,9 @@ from simulator.simulation import TIMER, Alarm, priority
 class Worker(Waiting):
     """One worker of a life. `busy_since`, `held_since`: start of the attempt, or of the wait with an event in hand (s)."""
 
-    def __init__(self, life: Life, rules: Rules, on_stopped: Callable[[Life], None]) -> None:
+    def __init__(self, life: Life, rules: Rules) -> None:
         super().__init__(life)
         self.rules = rules
-        self.on_stopped = on_stopped
         self.busy_since = self.held_since = self.polled_at = NAN
         self.deadline = INFINITY
         self.call: Call | None = None
@@ -97,7 +96,7 @@ class Worker(Waiting):
         allowed = False
         life.at_gate += 1
         if life.active == life.at_gate and not life.open:
-            self.on_stopped(life)
+            life.on_stopped(life)
         while not (allowed or life.stopping) and self.still_wanted():
             gate.waiting.append(self.bell)
             yield from self.listen()
@@ -217,6 +216,14 @@ class Worker(Waiting):
     def _put_down(self) -> None:
         self.rules.held += self.sim._now - self.held_since
         self.held_since = NAN
+
+    def holds(self, topic: int) -> Iterator[int]:
+        """Events of a topic that it has taken and not settled."""
+        raise NotImplementedError
+
+    def uncommitted(self, topic: int) -> Iterator[int]:
+        """Events of a topic whose publishes wait for a commit: none, but in a log."""
+        return iter(())
 
     def leave(self, now: float) -> None:
         """The life ends while the worker is wherever it is: what it calls goes on without it."""

@@ -67,7 +67,7 @@ class Played:
 
     def commits(self, name: str = "c", partition: int = 0) -> list[tuple[float, int]]:
         """(time, offset) of every commit that moved it."""
-        commits = self.group(name).cursors[partition].commits
+        commits = self.group(name).subscription.cursors[partition].commits
         return list(zip(commits["time"].round(DIGITS).tolist(), commits["offset"].tolist(), strict=True))
 
     def trail(self, trail: str, name: str = "c") -> list[Happening]:

@@ -1,0 +1,98 @@
+"""A group that reads logs: a cursor on every partition of its topics, and on its own retry partitions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from models.channel import Channel
+from models.gate import Gate
+from models.handling import Handling
+from models.instance import Instance, Life
+from models.log import Cursor, Partition
+from models.log_life import LogLife
+from models.log_worker import LogWorker
+from models.membership import Coordinator
+from models.record import Commits
+from models.settlement import Settlement
+from models.simple_log_worker import SimpleLogWorker
+from simulator.recorder import view
+
+
+class LogSubscription:
+    """`retry_partitions`: by topic and number. Only partitions of topics have a place, those of retries have none."""
+
+    def __init__(
+        self, name: str, settlement: Settlement, handlings: Sequence[Handling], channels: Sequence[Channel], place: int
+    ) -> None:
+        self.sim = settlement.sim
+        self.rules = settlement.rules
+        self.settlement = settlement
+        self.handlings = handlings
+        self.cursors: list[Cursor] = []
+        self.retry_partitions: list[list[Partition]] = []
+        for topic, (handling, channel) in enumerate(zip(handlings, channels, strict=True)):
+            retries = [Partition(partition.number) for partition in channel.partitions]
+            self.retry_partitions.append(retries)
+            for partitions in (channel.partitions, retries if self.rules.uses_retry_topic else ()):
+                for partition in partitions:
+                    self.cursors.append(Cursor(self.sim, partition, handling.journey, topic, partitions is retries, place))
+        self.main = [cursor for cursor in self.cursors if not cursor.retry]
+        self.membership = Coordinator(self.sim, name, self.rules.spec, self.cursors, self.rules.concurrency, place)
+
+    def new_life(self, instance: Instance, gate: Gate | None, on_stopped: Callable[[Life], None]) -> LogLife:
+        """As of any subscription; it is watched for polling."""
+        interval = self.rules.spec.commit_interval if self.rules.commit == "auto" else math.inf
+        life = LogLife(self.sim, instance, gate, on_stopped, interval)
+        self.membership.watch_polls(life, self.sim.now + self.membership.patience)
+        return life
+
+    def new_worker(self, life: LogLife) -> LogWorker:
+        """As of any subscription; a simple one where that is enough."""
+        kind = SimpleLogWorker if self.rules.simple else LogWorker
+        return kind(life, self.rules, self.settlement, self.handlings, self.retry_partitions)
+
+    def unserved(self) -> set[int]:
+        """Partitions that no running member owns, or that stand still in a rebalance."""
+        return {place for place, cursor in enumerate(self.main) if not _serves(cursor)}
+
+    def deliverable(self, topic: int) -> Iterator[int]:
+        """Events behind the position of a partition's owner, or behind what is committed where it has none."""
+        for cursor in self.cursors:
+            if cursor.topic == topic:
+                owner = cursor.owner
+                unread = cursor.position if isinstance(owner, Life) and owner.alive else cursor.committed
+                yield from cursor.records[unread:]
+
+    def partitions(self) -> list[tuple[int, np.ndarray]]:
+        """As of any subscription."""
+        return [(cursor.topic, view(cursor.records)) for cursor in self.main]
+
+    def commits(self) -> list[Commits]:
+        """As of any subscription."""
+        return [(_appended(cursor), cursor.commits["time"], cursor.commits["offset"]) for cursor in self.main]
+
+    def settled(self, topic: int) -> tuple[np.ndarray, np.ndarray]:
+        """As of any subscription: by the commits, retry partitions last."""
+        events, times = [np.empty(0, dtype=np.int64)], [np.empty(0)]
+        for cursor in self.cursors:
+            if cursor.topic == topic and len(cursor.commits):
+                offsets = np.arange(min(len(cursor.records), cursor.committed))
+                first = np.searchsorted(cursor.commits["offset"], offsets, side="right")
+                events.append(view(cursor.records)[offsets])
+                times.append(cursor.commits["time"][first])
+        return np.concatenate(events), np.concatenate(times)
+
+
+def _serves(cursor: Cursor) -> bool:
+    owner = cursor.owner
+    return isinstance(owner, Life) and owner.alive and not owner.frozen and owner.open
+
+
+def _appended(cursor: Cursor) -> np.ndarray:
+    times: np.ndarray = view(cursor.journey.messages.produced)[view(cursor.records)]
+    again = cursor.partition.appended
+    times[np.fromiter(again.keys(), dtype=np.int64)] = np.fromiter(again.values(), dtype=np.float64)
+    return times

@@ -1,0 +1,70 @@
+"""A group that is fed by queues, one on each of its topics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from models.bindings import Bindings
+from models.channel import Channel
+from models.gate import Gate
+from models.handling import Handling
+from models.instance import Instance, Life
+from models.queue import Queue
+from models.queue_life import QueueLife
+from models.queue_worker import QueueWorker
+from models.record import Commits
+from models.settlement import Settlement
+
+
+class QueueSubscription:
+    """`queues`: by topic."""
+
+    def __init__(
+        self, name: str, settlement: Settlement, handlings: Sequence[Handling], channels: Sequence[Channel], place: int
+    ) -> None:
+        self.rules = settlement.rules
+        self.settlement = settlement
+        self.handlings = handlings
+        self.queues: list[Queue] = []
+        for topic, (handling, channel) in enumerate(zip(handlings, channels, strict=True)):
+            queue = Queue(handling.journey, topic, self.rules.spec.single_active)
+            self.queues.append(queue)
+            channel.queues.append(queue)
+        self.membership = Bindings(settlement, self.queues, handlings, place)
+
+    def new_life(self, instance: Instance, gate: Gate | None, on_stopped: Callable[[Life], None]) -> QueueLife:
+        """As of any subscription."""
+        prefetch = self.rules.spec.prefetch
+        room = math.inf if prefetch is None else float(prefetch)  # type: ignore[arg-type]
+        return QueueLife(self.settlement.sim, instance, gate, on_stopped, room, self.rules.acknowledge_first)
+
+    def new_worker(self, life: QueueLife) -> QueueWorker:
+        """As of any subscription."""
+        return QueueWorker(life, self.rules, self.settlement, self.handlings, self.queues)
+
+    def unserved(self) -> set[int]:
+        """All queues, where nobody is connected who runs."""
+        served = any(not life.frozen for life in self.membership.members)
+        return set() if served else set(range(len(self.queues)))
+
+    def deliverable(self, topic: int) -> Iterator[int]:
+        """What is ready."""
+        queue = self.queues[topic]
+        yield from (event for _, event in queue.ready)
+        yield from (event for _, event in queue.returned)
+
+    def partitions(self) -> list[tuple[int, np.ndarray]]:
+        """As of any subscription."""
+        return [(queue.topic, np.arange(len(queue.journey.messages))) for queue in self.queues]
+
+    def commits(self) -> list[Commits]:
+        """None."""
+        return []
+
+    def settled(self, topic: int) -> tuple[np.ndarray, np.ndarray]:
+        """As of any subscription: by the acknowledgements, which only a traced run writes down."""
+        settled = self.queues[topic].settled
+        return settled["event"], settled["time"]
