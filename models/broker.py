@@ -15,7 +15,10 @@ from simulator.units import Duration, Fraction, PositiveDuration, Size
 Delivery = Literal["log", "queue", "lease"]
 """Who gets a record and when it is done: an owned partition with offsets, a queue with acknowledgements, or leases."""
 
-ProfileName = Literal["kafka", "kafka-3", "kafka-4", "rabbitmq", "rabbitmq-4", "sqs", "sqs-standard"]
+ProfileName = Literal[
+    "kafka", "kafka-4", "kafka-3", "rabbitmq", "rabbitmq-4", "rabbitmq-3.13", "sqs", "sqs-standard", "sqs-fifo"
+]
+"""A product's version, or a product for its newest one."""
 
 AT_ONCE = Constant(value=0.0)
 
@@ -27,7 +30,9 @@ class Broker(Spec):
     Latencies are one way.
     """
 
-    profile: ProfileName = Field("kafka", json_schema_extra=later("kafka", "kafka-3", "kafka-4", "rabbitmq", "rabbitmq-4"))
+    profile: ProfileName = Field(
+        "kafka", json_schema_extra=later("kafka", "kafka-4", "kafka-3", "rabbitmq", "rabbitmq-4", "rabbitmq-3.13")
+    )
     delivery: Delivery | None = Field(None, json_schema_extra=later("log", "queue"))
     nodes: Count = 1
     replication_factor: Count = 1

@@ -1,112 +1,75 @@
-"""What a broker product does where the scenario says nothing.
-
-Values of Kafka 4, RabbitMQ 4 (quorum queue) and SQS (standard queue), as they ship. RabbitMQ's delivery limit of 20
-allows 21 deliveries. Seconds, unless a unit is given.
-"""
+"""Profiles: what a broker product, in a version, does where the scenario says nothing. Their values are in one table."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from pydantic import Field
-
-from models.broker import Delivery, ProfileName
-from simulator.spec import Spec
+from models.broker import Delivery
+from models.profile_table import TABLE, Absent, Row
 
 
-class Profile(Spec):
-    """Defaults by the kind of component that has the field, as a scenario would write them; what is absent is none."""
+@dataclass(frozen=True)
+class Profile:
+    """One version of a product; `about` says in a line what it stands for."""
 
-    delivery: Delivery
-    broker: dict[str, Any] = Field(default_factory=dict)
-    topics: dict[str, Any] = Field(default_factory=dict)
-    producers: dict[str, Any] = Field(default_factory=dict)
-    consumers: dict[str, Any] = Field(default_factory=dict)
-    redelivery: dict[str, Any]
-    safe: bool
+    name: str
+    about: str
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """Its part of the table."""
+        return tuple(row for row in TABLE if self.name in row.profiles)
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """Its values as nested tables, as a scenario would write them; what the product does not have is left out."""
+        tables: dict[str, Any] = {}
+        for row in self.rows:
+            *path, field = row.field.split(".")
+            table = tables
+            for step in path:
+                table = table.setdefault(step, {})
+            if not isinstance(row.value, Absent):
+                table[field] = row.value
+        return tables
+
+    @property
+    def delivery(self) -> Delivery:
+        """Its own model of delivery."""
+        delivery: Delivery = self.defaults["broker"]["delivery"]
+        return delivery
+
+    @property
+    def fifo(self) -> bool:
+        """Whether its topics keep the order of message groups."""
+        return bool(self.defaults["topics"].get("fifo", False))
 
 
-KAFKA = Profile(
-    delivery="log",
-    broker={
-        "detection_time": {"dist": "uniform", "low": 7.0, "high": 9.0},
-        "election_time": 0.5,
-        "flush_interval": "never",
-    },
-    topics={"retention": "7d"},
-    producers={
-        "acks": "all",
-        "request_timeout": 30.0,
-        "delivery_timeout": 120.0,
-        "retry": {
-            "backoff": "exponential",
-            "base": 0.1,
-            "factor": 2.0,
-            "cap": 1.0,
-            "jitter": "proportional",
-            "spread": 0.2,
-        },
-        "buffer": 32_000,
-        "overflow": "block",
-        "max_block": 60.0,
-    },
-    consumers={
-        "batch": 500,
-        "poll_wait": 0.5,
-        "commit": "auto",
-        "session_timeout": 45.0,
-        "heartbeat_interval": 3.0,
-        "max_poll_interval": 300.0,
-        "rebalance": "eager",
-    },
-    redelivery={"through": "seek", "max_deliveries": 10},
-    safe=True,
-)
-
-RABBITMQ = Profile(
-    delivery="queue",
-    broker={"detection_time": 2.0, "election_time": 2.0, "flush_interval": 0.0, "memory_alarm": 0.6},
-    topics={"overflow": "drop_oldest"},
-    producers={"acks": "none", "request_timeout": 30.0, "overflow": "block"},
-    consumers={"heartbeat_timeout": 60.0, "consumer_timeout": 1800.0},
-    redelivery={"through": "requeue", "max_deliveries": 21},
-    safe=False,
-)
-
-SQS = Profile(
-    delivery="lease",
-    broker={"detection_time": 0.0, "election_time": 0.0, "flush_interval": 0.0},
-    topics={"retention": "4d"},
-    producers={
-        "acks": "all",
-        "request_timeout": 10.0,
-        "delivery_timeout": 30.0,
-        "retry": {
-            "backoff": "exponential",
-            "base": 1.0,
-            "factor": 2.0,
-            "cap": 20.0,
-            "jitter": "full",
-            "max_attempts": 3,
-        },
-        "overflow": "drop",
-        "max_block": 0.0,
-    },
-    consumers={"batch": 10, "poll_wait": 20.0, "visibility_timeout": 30.0},
-    redelivery={"through": "lease", "max_deliveries": 0},
-    safe=True,
-)
-
-PROFILES: dict[ProfileName, Profile] = {
-    "kafka": KAFKA,
-    "kafka-3": KAFKA,
-    "kafka-4": KAFKA,
-    "rabbitmq": RABBITMQ,
-    "rabbitmq-4": RABBITMQ,
-    "sqs": SQS,
-    "sqs-standard": SQS,
+PROFILES: dict[str, Profile] = {
+    name: Profile(name, about)
+    for name, about in {
+        "kafka-4": "Apache Kafka 4 (KRaft), its Java clients, and Spring Kafka's error handler",
+        "kafka-3": "Apache Kafka 3.9 with ZooKeeper, the same clients",
+        "rabbitmq-4": "RabbitMQ 4, quorum queues, without publisher confirms",
+        "rabbitmq-3.13": "RabbitMQ 3.13, quorum queues: no delivery limit, alarm at 40 % of memory",
+        "sqs-standard": "Amazon SQS, standard queues, with an AWS SDK in standard retry mode",
+        "sqs-fifo": "Amazon SQS, FIFO queues: ordered by message group, deduplicated",
+    }.items()
 }
-"""By the name that `[broker] profile` takes. Kafka 3 and 4 agree in all of these values."""
+"""By name, of each product the one first that its bare name stands for."""
 
-AT_HOME: dict[Delivery, Profile] = {profile.delivery: profile for profile in (KAFKA, RABBITMQ, SQS)}
-"""The profile whose own model of delivery it is; a topic that departs from its broker takes its defaults from here."""
+NEWEST: dict[str, str] = {"kafka": "kafka-4", "rabbitmq": "rabbitmq-4", "sqs": "sqs-standard"}
+"""What the bare name of a product stands for."""
+
+
+def profile_of(name: str) -> Profile:
+    """The profile that `[broker] profile` names."""
+    return PROFILES[NEWEST.get(name, name)]
+
+
+def at_home(own: Profile, delivery: Delivery, fifo: bool | None = None) -> Profile:
+    """The profile whose own delivery it is: `own` where it fits, else the first; `fifo` None takes either kind of topic."""
+    alike = [profile for profile in (own, *PROFILES.values()) if profile.delivery == delivery]
+    return next((profile for profile in alike if fifo in (None, profile.fifo)), alike[0])

@@ -9,7 +9,7 @@ from models.broker import Delivery
 from models.consumer import Consumer
 from models.outline import Outline
 from models.producer import Producer
-from models.profiles import AT_HOME, PROFILES, Profile
+from models.profiles import Profile, at_home, profile_of
 from models.retry import Redelivery
 from models.topic import Topic
 from models.topology import topics_named
@@ -21,15 +21,15 @@ T = TypeVar("T", bound=Spec)
 
 def resolve(scenario: S) -> S:
     """The same scenario, of the same class; resolving it again changes nothing."""
-    own = PROFILES[scenario.broker.profile]
-    broker = filled(scenario.broker, {"delivery": own.delivery, **own.broker})
+    own = profile_of(scenario.broker.profile)
+    broker = filled(scenario.broker, own.defaults["broker"])
     assert broker.delivery is not None
     topics = {name: _topic(scenario.topics.get(name, Topic()), broker.delivery, own) for name in topics_named(scenario)}
     producers = {name: _producer(producer, own) for name, producer in scenario.producers.items()}
     consumers = {}
     for name, consumer in scenario.consumers.items():
-        delivery = topics[consumer.topics[0]].delivery if consumer.topics else broker.delivery
-        consumers[name] = _consumer(consumer, _profile(delivery, own))
+        read = topics[consumer.topics[0]] if consumer.topics else Topic()
+        consumers[name] = _consumer(consumer, at_home(own, read.delivery or broker.delivery, read.fifo))
     return scenario.model_copy(update={"broker": broker, "topics": topics, "producers": producers, "consumers": consumers})
 
 
@@ -42,31 +42,31 @@ def filled(spec: T, defaults: Mapping[str, Any]) -> T:
     return type(spec).model_validate({**given, **missing})
 
 
-def _profile(delivery: Delivery | None, own: Profile) -> Profile:
-    return own if delivery in (None, own.delivery) else AT_HOME[delivery]
-
-
 def _topic(topic: Topic, delivery: Delivery, own: Profile) -> Topic:
-    defaults = _profile(topic.delivery or delivery, own).topics
-    return filled(topic, {"delivery": delivery, **defaults, **({"deduplication": 300.0} if topic.fifo else {})})
+    delivery = topic.delivery or delivery
+    home = at_home(own, delivery, topic.fifo)
+    return filled(topic, {"fifo": False, **home.defaults["topics"], "delivery": delivery})
 
 
 def _producer(producer: Producer, own: Profile) -> Producer:
-    acks = producer.acks or own.producers["acks"]
+    defaults = own.defaults["producers"]
+    acks = producer.acks or defaults["acks"]
     # Kafka's client gives up idempotence by itself where the other settings contradict it.
-    idempotent = own.delivery == "log" and acks == "all" and producer.max_in_flight <= 5
-    return filled(producer, {**own.producers, "idempotent": idempotent})
+    idempotent = defaults["idempotent"] and acks == "all" and producer.max_in_flight <= 5
+    return filled(producer, {**defaults, "idempotent": idempotent})
 
 
 def _consumer(consumer: Consumer, profile: Profile) -> Consumer:
-    whole = filled(consumer, profile.consumers)
+    defaults = profile.defaults["consumers"]
+    nested = {"redelivery", "dead_letter"}
+    whole = filled(consumer, {name: value for name, value in defaults.items() if name not in nested})
     redelivery = _redelivery(consumer.redelivery or Redelivery(), profile)
-    dead_letter = consumer.dead_letter and filled(consumer.dead_letter, {"safe": profile.safe})
+    dead_letter = consumer.dead_letter and filled(consumer.dead_letter, defaults["dead_letter"])
     return whole.model_copy(update={"redelivery": redelivery, "dead_letter": dead_letter})
 
 
 def _redelivery(given: Redelivery, profile: Profile) -> Redelivery:
-    defaults = {"immediate": 0, **profile.redelivery}
+    defaults = {"immediate": 0, **profile.defaults["consumers"]["redelivery"]}
     if _waits(given):
         defaults["through"] = "lease" if profile.delivery == "lease" else "retry_topic"
     return filled(given, defaults)

@@ -14,7 +14,7 @@ from simulator.units import Duration, PositiveDuration, Size
 
 
 class Topic(Spec):
-    """`[topics.NAME]`: None in `retention`, `overflow`, `deduplication` and `delivery` stands for the broker's default.
+    """`[topics.NAME]`: None in `retention`, `overflow`, `fifo`, `deduplication` and `delivery` stands for the broker's default.
 
     In a resolved scenario `retention = None` keeps records for ever.
     """
@@ -28,7 +28,7 @@ class Topic(Spec):
         None, json_schema_extra=later("drop_oldest")
     )
     dead_letter: Name | None = Field(None, json_schema_extra=later())
-    fifo: Flag = Field(False, json_schema_extra=later())
+    fifo: Flag | None = Field(None, json_schema_extra=later(False))
     deduplication: Duration | None = Field(None, json_schema_extra=later())
     message_size: Size | dict[str, Any] = Field(1024.0, json_schema_extra=later())
     quorum: Flag = True

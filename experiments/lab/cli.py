@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 
-from experiments.lab.commands import check, compare, experiment, fit, plan, report, run, sweep
+from experiments.lab.commands import check, compare, experiment, fit, plan, profile, report, run, sweep
 
 app = typer.Typer(
     help="What happens to an event-driven system when parts of it fail.",
@@ -39,6 +39,7 @@ _add(plan.plan, "edasim plan orders --size consumers.payment.instances=2..24")
 _add(experiment.experiment, "edasim experiment retry_policies --quick")
 _add(check.check, "edasim check orders")
 _add(check.schema, "edasim schema > scenario.schema.json")
+_add(profile.profile, "edasim profile kafka-3")
 app.add_typer(fit.app, name="fit")
 
 
