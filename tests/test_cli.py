@@ -252,13 +252,6 @@ def test_schema_is_a_json_schema_of_a_scenario() -> None:
     assert {"run", "producers", "consumers", "faults"} <= json.loads(shown)["properties"].keys()
 
 
-@pytest.mark.parametrize("command", ["run", "check", "schema"])
-def test_every_command_has_an_example(command: str) -> None:
-    status, shown, _ = edasim(command, "--help")
-    assert status == 0
-    assert f"Example: edasim {command}" in shown
-
-
 def test_a_reader_that_leaves_is_no_error() -> None:
     command = [sys.executable, "-c", "from experiments.lab.cli import main; main()", "schema"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

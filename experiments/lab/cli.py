@@ -20,6 +20,7 @@ from experiments.lab.commands import check, compare, experiment, fit, plan, prof
 
 app = typer.Typer(
     help="What happens to an event-driven system when parts of it fail.",
+    epilog="Example: [bold]edasim run orders[/bold]",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

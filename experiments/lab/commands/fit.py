@@ -19,7 +19,11 @@ UNITS = ("ns", "us", "ms", "s", "m", "min", "h", "d", "w")
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A .csv file with a header, or a .parquet file.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of all chance.")]
 
-app = typer.Typer(help="Fit distributions, faults and arrivals to measured data.", no_args_is_help=True)
+app = typer.Typer(
+    help="Fit distributions, faults and arrivals to measured data.",
+    epilog="Example: [bold]edasim fit service latencies.csv --column ms --unit ms[/bold]",
+    no_args_is_help=True,
+)
 
 
 @app.command(epilog="Example: [bold]edasim fit service latencies.csv --column ms --unit ms[/bold]")
@@ -48,7 +52,7 @@ def service(
         _say_where(folder)
 
 
-@app.command(epilog="Example: [bold]edasim fit incidents pages.csv --target consumers.payment[0] --from 2024-01-01[/bold]")
+@app.command(epilog="Example: [bold]edasim fit incidents pages.csv --target 'consumers.payment[0]' --from 2024-01-01[/bold]")
 def incidents(
     file: FileArgument,
     target: Annotated[str, typer.Option("--target", help="The component that failed.")] = "consumers.NAME",
