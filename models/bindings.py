@@ -7,6 +7,7 @@ silent is cut off after `heartbeat_timeout`; a message held longer than `consume
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from models.handling import Handling
 from models.journey import CONSUMER
@@ -33,6 +34,28 @@ class Bindings:
         self.members: list[QueueLife] = []
         self.rebalances: list[float] = []
         self.on_change: Callable[[], None] = _nothing
+        for queue in queues:
+            queue.on_failure = partial(self._requeue, queue)
+
+    def _requeue(self, queue: Queue) -> None:
+        """The queue has lost its leader, and with it who holds what: all of it is ready again for the next."""
+        for life in self.members:
+            held = [(tag, place, event) for tag, (of, place, event, _) in life.unacked.items() if of is queue]
+            for tag, place, event in held:
+                del life.unacked[tag]
+                self._return(queue, place, event)
+            if not life.acknowledges_first:
+                kept = [each for each in life.buffer if each[1] is not queue]
+                life.buffer.clear()
+                life.buffer.extend(kept)
+            queue.join(life)
+
+    def _return(self, queue: Queue, place: int, event: int) -> None:
+        handed = queue.handed[place] = queue.handed.get(place, 0) + 1
+        if self.rules.gives_up(OK, handed):
+            self.settlement.give_up(self.handlings[queue.topic], event, OK, queue)
+        else:
+            queue.put_back(place, event)
 
     def found(self, lives: Sequence[QueueLife]) -> None:
         """The connections at the start."""
@@ -64,11 +87,7 @@ class Bindings:
         held, life.unacked = life.unacked, {}
         life.buffer.clear()
         for queue, place, event, _ in held.values():
-            handed = queue.handed[place] = queue.handed.get(place, 0) + 1
-            if self.rules.gives_up(OK, handed):
-                self.settlement.give_up(self.handlings[queue.topic], event, OK, queue)
-            else:
-                queue.put_back(place, event)
+            self._return(queue, place, event)
         for queue in self.queues:
             queue.push()
         self.on_change()

@@ -17,9 +17,11 @@ from models.journey import Journey
 from models.producing import Producing
 from models.record import BACKLOG, DEAD_LETTERED, DISCARDED, IN_FLIGHT, LOST, PROCESSED, STATES
 from models.server import Server
+from models.verdicts import count_verdicts, verdicts_of
 from simulator.recorder import view
 
 UNKNOWN = -1
+"""The state of an event that was never stored."""
 
 
 class AccountingError(RuntimeError):
@@ -31,12 +33,14 @@ def balanced(
     groups: Mapping[str, Group],
     channels: Mapping[str, Channel],
     states: Mapping[str, list[np.ndarray]],
+    end: float,
 ) -> dict[str, list[Any]]:
     """The books as a table of component, term, value; `states` as `final_states` has them. Raises AccountingError."""
     rows: list[tuple[str, str, int]] = []
     for name, producer in producers.items():
-        stored = producer.messages.count_roots(producer.root)
-        rows += [(name, term, count) for term, count in check_producer(name, producer.events, stored)]
+        messages = producer.messages
+        verdicts = count_verdicts(verdicts_of(messages, end)[messages.roots(producer.root)])
+        rows += [(name, term, count) for term, count in check_producer(name, producer.events, verdicts)]
     for name, group in groups.items():
         rows += [(name, term, count) for term, count in check_group(group, channels, states[name])]
     components, terms, counts = zip(*rows, strict=True) if rows else ((), (), ())
@@ -44,8 +48,8 @@ def balanced(
 
 
 def final_states(group: Group, servers: Iterable[Server]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Of each event of each topic of a group at the end: its state, int8, the first of `STATES` that holds; and whether a
-    copy is live, that can still be delivered or is in hand."""
+    """Of each event of each topic of a group at the end: its state, int8, the first of `STATES` that holds (UNKNOWN: it was
+    never stored); and whether a copy is live, that can still be delivered or is in hand."""
     states, lives = [], []
     running = list(_running(servers))
     for topic, handling in enumerate(group.handlings):
@@ -63,8 +67,9 @@ def final_states(group: Group, servers: Iterable[Server]) -> tuple[list[np.ndarr
         lives.append(live)
         effect = view(journey.effect, events)
         state[effect == effect] = PROCESSED
-        if (state == UNKNOWN).any():
-            event = int(np.argmax(state == UNKNOWN))
+        stored = ~np.isnan(journey.messages.stored())
+        if ((state == UNKNOWN) & stored).any():
+            event = int(np.argmax((state == UNKNOWN) & stored))
             raise AccountingError(
                 f"{group.name}: event {event} of topic {journey.messages.topic} is in no state at the end of the run. "
                 "This is a bug of the simulator: please report it with the manifest."
@@ -87,6 +92,7 @@ def _running(servers: Iterable[Server]) -> Iterator[tuple[object, int]]:
 def _deliverable(group: Group, topic: int, journey: Journey) -> Iterator[int]:
     """Events of which a copy can still be delivered: at the broker, in a retry topic, in a delay."""
     yield from group.subscription.deliverable(topic)
+    yield from group.settlement.sources[journey].uncommitted()
     for _, _, again in group.settlement.delayed.waiting:
         if again.journey is journey:
             yield again.event
@@ -94,7 +100,8 @@ def _deliverable(group: Group, topic: int, journey: Journey) -> Iterator[int]:
 
 def check_group(group: Group, channels: Mapping[str, Channel], states: list[np.ndarray]) -> list[tuple[str, int]]:
     """The equation of a group, in distinct events: (term, number) of each. Raises AccountingError where it does not hold."""
-    counts = sum((np.bincount(state, minlength=len(STATES)) for state in states), np.zeros(len(STATES), dtype=np.int64))
+    known = [state[state != UNKNOWN] for state in states]
+    counts = sum((np.bincount(state, minlength=len(STATES)) for state in known), np.zeros(len(STATES), dtype=np.int64))
     arrived = sum(_stored(channels[handling.journey.messages.topic]) for handling in group.handlings)
     if arrived != counts.sum():
         raise AccountingError(
@@ -105,6 +112,8 @@ def check_group(group: Group, channels: Mapping[str, Channel], states: list[np.n
 
 def _stored(channel: Channel) -> int:
     """Distinct events of which a copy was ever appended, from the broker's side."""
+    if channel.messages.passage is not None:
+        return int(np.count_nonzero(~np.isnan(channel.messages.stored())))
     if channel.delivery == "log":
         there = np.zeros(len(channel.messages), dtype=bool)
         for partition in channel.partitions:
@@ -113,9 +122,10 @@ def _stored(channel: Channel) -> int:
     return channel.queues[0].places - channel.queues[0].again if channel.queues else len(channel.messages)
 
 
-def check_producer(name: str, produced: int, stored: int) -> list[tuple[str, int]]:
-    """The equation of a producer. The broker answers at once and never fails, so that what is stored is acknowledged."""
-    if produced != stored:
-        raise AccountingError(f"{name}: produced {produced} events, {stored} are stored. This is a bug of the simulator.")
-    others = ("unsent", "phantom", "failed", "unconfirmed", "waiting")
-    return [("produced", produced), ("published", stored), *((term, 0) for term in others)]
+def check_producer(name: str, produced: int, verdicts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The equation of a producer: (term, number) of each. Raises AccountingError where it does not hold."""
+    if produced != sum(verdicts.values()):
+        raise AccountingError(
+            f"{name}: produced {produced} events, {sum(verdicts.values())} have a verdict. This is a bug of the simulator."
+        )
+    return [("produced", produced), *verdicts.items()]

@@ -43,8 +43,8 @@ class Broker(Spec):
     replication_interval: PositiveDuration | None = None
     unclean_election: Flag = False
     flush_interval: Duration | Literal["never"] | None = None
-    publish_latency: Dist = Field(AT_ONCE, json_schema_extra=later())
-    acknowledge_latency: Dist = Field(AT_ONCE, json_schema_extra=later())
+    publish_latency: Dist = AT_ONCE
+    acknowledge_latency: Dist = AT_ONCE
     deliver_latency: Dist = Field(AT_ONCE, json_schema_extra=later())
     disk: Annotated[Size | None, UNLIMITED] = Field(None, json_schema_extra=later())
     memory: Annotated[Size | None, UNLIMITED] = Field(None, json_schema_extra=later())

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterable
+
+from models.journey import Journey
 from models.keys import partition_of
 from models.log import Partition
 from models.message import NO_LUCK, NONE, Messages
@@ -14,17 +18,20 @@ from simulator.streams import child_identity
 class Channel:
     """One topic of one replication. `again`: copies beyond each event's first, (event, time).
 
-    `ahead`: its producer writes arrivals before they are due.
+    `times`: from when on each event can be read, where its producer writes it before (it is `ahead`). `journeys`: its
+    groups'.
     """
 
-    def __init__(self, sim: Simulation, name: str, delivery: str, partitions: int, messages: Messages, ahead: bool) -> None:
+    def __init__(
+        self, sim: Simulation, name: str, delivery: str, partitions: int, messages: Messages, times: array[float] | None = None
+    ) -> None:
         self.name = name
         self.delivery = delivery
         self.messages = messages
-        self.ahead = ahead
-        times = messages.produced if ahead else None
+        self.ahead = times is not None
         self.partitions = [Partition(number, times) for number in range(partitions if delivery == "log" else 1)]
         self.queues: list[Queue] = []
+        self.journeys: list[Journey] = []
         self.again = Trail(event="i", time="d")
         self.adopted: dict[tuple[str, int], int] = {}
         self._spread = sim.stream(f"topics.{name}/partition")
@@ -42,6 +49,10 @@ class Channel:
         if number is None:
             number = self._partition_of_key[key] = partition_of(key, len(partitions))
         return partitions[number]
+
+    def uncommitted(self) -> Iterable[int]:
+        """Events of which a copy is stored that no queue has yet."""
+        return ()
 
     def append(self, event: int) -> None:
         """Stores the first copy of an event."""

@@ -24,6 +24,7 @@ class Cohort:
         self.first = int(produced.searchsorted(start, side="left"))
         self.stop = int(produced.searchsorted(end, side="right"))
         self.produced = produced[self.first : self.stop]
+        self.available = journey.messages.available()[self.first : self.stop]
         self.states = states[self.first : self.stop]
 
     def __len__(self) -> int:
@@ -40,6 +41,11 @@ class Cohort:
     def among(self, events: np.ndarray) -> np.ndarray:
         """Those of `events` that belong here."""
         return events[(events >= self.first) & (events < self.stop)]
+
+    @property
+    def stored(self) -> int:
+        """How many of them were stored."""
+        return int(np.count_nonzero(~np.isnan(self.journey.messages.stored()[self.first : self.stop])))
 
     def in_state(self, state: int) -> int:
         """How many are in a state at the end."""
@@ -99,7 +105,7 @@ def _measure_attempts(sheet: Sheet, cohorts: Sequence[Cohort], has_dependencies:
 
 
 def _measure_fates(sheet: Sheet, cohorts: Sequence[Cohort], unpublished: int) -> None:
-    events = sum(len(each) for each in cohorts)
+    events = sum(each.stored for each in cohorts)
     fates = {state: sum(each.in_state(state) for each in cohorts) for state in range(LOST + 1)}
     unfinished = fates[BACKLOG] + fates[IN_FLIGHT]
     sheet.count("dead_lettered", fates[DEAD_LETTERED])
@@ -118,7 +124,7 @@ def _measure_fates(sheet: Sheet, cohorts: Sequence[Cohort], unpublished: int) ->
 
 
 def _measure_times(sheet: Sheet, cohorts: Sequence[Cohort], end: float) -> None:
-    waits = [(each.produced, each.of(each.journey.started), each.pending(each.journey.started)) for each in cohorts]
+    waits = [(each.available, each.of(each.journey.started), each.pending(each.journey.started)) for each in cohorts]
     sheet.times("wait", _sample(waits, end), "mean", "p50", "p95", "p99")
     del waits
     latencies = [(each.produced, each.of(each.journey.effect), each.pending(each.journey.effect)) for each in cohorts]
@@ -133,7 +139,7 @@ def _measure_times(sheet: Sheet, cohorts: Sequence[Cohort], end: float) -> None:
 def _sample(columns: Sequence[tuple[np.ndarray, ...]], end: float) -> Sample:
     """Times from one column to another; `pending` says which events still wait for the second at the `end`."""
     return Sample(
-        (_known(until - since) for since, until, _ in columns), (end - since[pending] for since, _, pending in columns)
+        (_known(until - since) for since, until, _ in columns), (_known(end - since[pending]) for since, _, pending in columns)
     )
 
 
@@ -143,7 +149,7 @@ def _known(times: np.ndarray) -> np.ndarray:
 
 
 def _processed(cohort: Cohort) -> int:
-    return len(cohort) - int(np.count_nonzero(np.isnan(cohort.of(cohort.journey.effect))))
+    return int(np.count_nonzero(~np.isnan(cohort.of(cohort.journey.effect))))
 
 
 def _saved(cohort: Cohort) -> int:

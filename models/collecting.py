@@ -13,6 +13,7 @@ from models.faults import Fault
 from models.gate import Gate
 from models.group import Group
 from models.injection import Injection
+from models.journey import BROKER
 from models.producing import Producing
 from models.record import (
     CLOSED,
@@ -24,10 +25,15 @@ from models.record import (
     ProducerRecord,
     Steps,
     SystemRecord,
+    TopicRecord,
 )
+from models.replica import ReplicaSet
 from models.run import Run
 from models.scenario import Scenario
 from models.server import Server
+from models.stored import StoredTopic
+from models.topology import affected
+from models.verdicts import verdicts_of
 from simulator.recorder import Trail, view
 from simulator.simulation import WAIT_END, Simulation
 
@@ -89,9 +95,8 @@ def collect(parts: Running, fates: Fates, trace: bool) -> SystemRecord:
         duration=scenario.run.duration,
         warmup=scenario.run.warmup,
         end=parts.end,
-        producers=[_producer(producer, scenario.run) for producer in parts.producers.values()],
-        topics={name: channel.messages for name, channel in parts.channels.items()},
-        again={name: channel.again["event"] for name, channel in parts.channels.items()},
+        producers=[_producer(producer, parts.end) for producer in parts.producers.values()],
+        topics={name: _topic(channel) for name, channel in parts.channels.items()},
         groups=[_group(group, parts, fates[name], trace) for name, group in parts.groups.items()],
         dependencies=[_dependency(server, parts.window) for server in parts.servers.values()],
         faults=[_fault(fault, parts) for fault in scenario.faults],
@@ -100,14 +105,42 @@ def collect(parts: Running, fates: Fates, trace: bool) -> SystemRecord:
     )
 
 
-def _producer(producer: Producing, run: Run) -> ProducerRecord:
-    messages = producer.messages
-    produced = view(messages.produced)
-    if not messages.single:
-        produced = produced[(view(messages.root) == producer.root) & (view(messages.source) < 0)]
-    assert not isinstance(run.warmup, str)
-    measured = int(np.count_nonzero((produced >= run.warmup) & (produced <= run.duration)))
-    return ProducerRecord(name=producer.name, topic=producer.channel.name, produced=produced, verdicts={"published": measured})
+def _producer(producer: Producing, end: float) -> ProducerRecord:
+    messages, publisher = producer.messages, producer.publisher
+    mine = messages.roots(producer.root)
+    passage = messages.passage
+    clients = [instance.client for instance in publisher.instances] if publisher is not None else []
+    return ProducerRecord(
+        name=producer.name,
+        topic=producer.channel.name,
+        produced=view(messages.produced)[mine],
+        stored=messages.stored()[mine],
+        acknowledged=view(messages.produced if passage is None else passage.acknowledged, len(messages))[mine],
+        verdicts=verdicts_of(messages, end)[mine],
+        retries=np.sort(np.concatenate([client.retries["time"] for client in clients])) if clients else np.empty(0),
+        blocked=sorted(span for client in clients for span in _spans(client.blocked)),
+        instances=max(1, len(clients)),
+    )
+
+
+def _topic(channel: Channel) -> TopicRecord:
+    record = TopicRecord(name=channel.name, messages=channel.messages, again=channel.again["event"])
+    losses = [each.losses["event"][each.losses["cause"] == BROKER] for each in channel.journeys]
+    if losses:
+        record.lost = np.unique(np.concatenate(losses))
+    if isinstance(channel, StoredTopic):
+        record.without_leader = [_spans(replicas.without_leader) for replicas in channel.replicas]
+        record.in_sync = [_in_sync(replicas) for replicas in channel.replicas]
+    return record
+
+
+def _spans(trail: Trail) -> list[tuple[float, float]]:
+    return list(zip(trail["start"].tolist(), trail["end"].tolist(), strict=True))
+
+
+def _in_sync(replicas: ReplicaSet) -> Steps:
+    times, sizes = replicas.sizes["time"], replicas.sizes["size"]
+    return np.append(0.0, times), np.append(len(replicas.nodes), sizes)
 
 
 def _group(group: Group, parts: Running, fate: tuple[list[np.ndarray], list[np.ndarray]], trace: bool) -> GroupRecord:
@@ -221,26 +254,3 @@ def _fault(fault: Fault, parts: Running) -> FaultRecord:
         hold=fault.hold,
         normal=fault.normal,
     )
-
-
-def affected(fault: Fault, scenario: Scenario) -> list[str]:
-    """Paths of the groups that a fault touches: themselves, their dependencies or topics, and whoever is downstream."""
-    topics: set[str] = set()
-    touched: set[str] = set()
-    for target in fault.targets:
-        section, name = target.partition("[")[0].split(".", 1)
-        if section == "consumers":
-            touched.add(name)
-        elif section == "producers":
-            topics.add(scenario.producers[name].topic)
-        else:
-            touched |= {group for group, spec in scenario.consumers.items() if name in spec.dependencies}
-    while True:
-        for name in touched:
-            spec = scenario.consumers[name]
-            topics |= {publish.topic for publish in spec.publishes}
-            topics |= {spec.dead_letter.topic} if spec.dead_letter else set()
-        more = {name for name, spec in scenario.consumers.items() if topics & set(spec.topics)} - touched
-        if not more:
-            return [f"consumers.{name}" for name in scenario.consumers if name in touched]
-        touched |= more

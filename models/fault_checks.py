@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from models.arrivals import ClosedArrivals
 from models.errors import Problem, joined, nearest, one_of, shown
 from models.faults import BUILT, KINDS, LATER_TARGETS, Fault, Target, parse_target
+from models.links import belongs
 from models.outline import Outline
 
 WAYS = ({"at", "for"}, {"every", "for"}, {"time_to_failure", "time_to_repair"}, {"trace"})
@@ -27,6 +28,7 @@ def fault_problems(index: int, fault: Fault, scenario: Outline) -> Iterator[Prob
         yield from _of_target(f"{path}.target", target, fault, scenario)
         if times > 1:
             yield Problem(f"{path}.target", f"found {shown(target)} {times} times", "must be named once")
+    yield from _of_cut(path, fault, scenario)
     yield from _of_strength(path, fault)
     yield from _of_timing(path, fault, scenario)
 
@@ -35,6 +37,9 @@ def _of_target(path: str, text: str, fault: Fault, scenario: Outline) -> Iterato
     target = parse_target(text)
     if target.kind.partition("[")[0] in LATER_TARGETS or "->" in text:
         yield Problem(path, f"{shown(text)} is not supported yet", one_of(f"{kind}.NAME" for kind in KINDS))
+        return
+    if target.kind == "broker":
+        yield from _of_node(path, text, target, fault, scenario)
         return
     if target.kind not in KINDS:
         known = [f"{kind}.NAME" for kind in KINDS]
@@ -50,6 +55,49 @@ def _of_target(path: str, text: str, fault: Fault, scenario: Outline) -> Iterato
         yield from _of_member(path, target, fault, scenario)
 
 
+def _of_node(path: str, text: str, target: Target, fault: Fault, scenario: Outline) -> Iterator[Problem]:
+    nodes = scenario.broker.nodes
+    if target.name not in ("", "nodes") or (target.name == "" and target.member is not None):
+        known = ["broker", "broker.nodes", *(f"broker.nodes[{number}]" for number in range(nodes))]
+        yield Problem(path, f"found {shown(text)}", one_of(known), nearest(text, known))
+    elif target.member is not None and target.member >= nodes:
+        yield Problem(path, f"found node {target.member} of {nodes}", f"must be below {nodes}")
+    elif fault.kind not in KINDS["broker"] and fault.kind in BUILT:
+        where = f"{path.removesuffix('.target')}.kind"
+        yield Problem(where, f'found "{fault.kind}" of {text}', one_of(KINDS["broker"]))
+
+
+def _of_cut(path: str, fault: Fault, scenario: Outline) -> Iterator[Problem]:
+    """The two sides of a network partition."""
+    if fault.kind != "partition":
+        if fault.between is not None or fault.one_way:
+            field = "between" if fault.between is not None else "one_way"
+            yield Problem(f"{path}.{field}", "found one", "only with kind partition")
+        return
+    if fault.targets:
+        yield Problem(f"{path}.target", f"found {shown(fault.targets[0])}", "a partition has no target, but `between`")
+    if fault.between is None:
+        yield Problem(f"{path}.between", "required, but missing", "must be given with kind partition: two lists of paths")
+        return
+    members = dict.fromkeys(members_of(scenario))
+    for side, paths in enumerate(fault.between):
+        for place, text in enumerate(paths):
+            if not any(belongs(member, (text,)) for member in members):
+                known = list(dict.fromkeys([member.partition("[")[0] for member in members] + list(members)))
+                yield Problem(f"{path}.between[{side}][{place}]", f"found {shown(text)}", one_of(known), nearest(text, known))
+    both = [member for member in members if all(belongs(member, side) for side in fault.between)]
+    if both:
+        yield Problem(f"{path}.between", f"found {both[0]} on both sides", "the sides must have no member in common")
+
+
+def members_of(scenario: Outline) -> Iterator[str]:
+    """Paths of everything that has an end of a link."""
+    yield from (f"broker.nodes[{number}]" for number in range(scenario.broker.nodes))
+    yield from (f"producers.{name}[{i}]" for name, spec in scenario.producers.items() for i in range(spec.instances))
+    yield from (f"consumers.{name}[{i}]" for name, spec in scenario.consumers.items() for i in range(spec.instances))
+    yield from (f"dependencies.{name}" for name in scenario.dependencies)
+
+
 def _of_member(path: str, target: Target, fault: Fault, scenario: Outline) -> Iterator[Problem]:
     producer = scenario.producers.get(target.name) if target.kind == "producers" else None
     if producer and fault.kind == "surge" and isinstance(producer.arrivals, ClosedArrivals):
@@ -57,7 +105,10 @@ def _of_member(path: str, target: Target, fault: Fault, scenario: Outline) -> It
         yield Problem(path, found, "must have arrivals with a rate")
     if target.member is None:
         return
-    if target.kind != "consumers" or fault.kind == "poison":
+    if target.kind == "producers" and fault.kind not in ("surge", "poison"):
+        if target.member >= (instances := scenario.producers[target.name].instances):
+            yield Problem(path, f"found instance {target.member} of {instances}", f"must be below {instances}")
+    elif target.kind != "consumers" or fault.kind == "poison":
         whole = f"{target.kind}.{target.name}"
         yield Problem(path, f"found one member for {fault.kind}", f'must be "{whole}", the whole of it')
     elif target.member >= (instances := scenario.consumers[target.name].instances):

@@ -24,14 +24,15 @@ Kind = Literal[
 KINDS: dict[str, tuple[Kind, ...]] = {
     "consumers": ("crash", "stop", "pause", "slowdown", "errors", "poison"),
     "dependencies": ("crash", "outage", "slowdown", "errors"),
-    "producers": ("surge", "poison"),
+    "producers": ("crash", "stop", "pause", "surge", "poison"),
+    "broker": ("crash", "stop", "pause", "power_loss", "slowdown"),
 }
 """The kinds of fault that each kind of component can have."""
 
-LATER_TARGETS = ("broker", "topics", "stores", "network", "links", "sagas", "aggregates")
+LATER_TARGETS = ("topics", "stores", "network", "links", "sagas", "aggregates")
 """The kinds of component that the format lets fail and that cannot yet."""
 
-BUILT = tuple(dict.fromkeys(kind for kinds in KINDS.values() for kind in kinds))
+BUILT = (*dict.fromkeys(kind for kinds in KINDS.values() for kind in kinds), "partition")
 
 
 class Target(NamedTuple):
@@ -63,8 +64,8 @@ class Fault(Spec):
     factor: Rate | None = None
     add: Dist | None = Field(None, json_schema_extra=later())
     rate: Fraction | None = None
-    between: tuple[tuple[Text, ...], tuple[Text, ...]] | None = Field(None, json_schema_extra=later())
-    one_way: Flag = Field(False, json_schema_extra=later())
+    between: tuple[tuple[Text, ...], tuple[Text, ...]] | None = None
+    one_way: Flag = False
     resource: Literal["memory", "cpu", "disk", "connections"] | None = Field(None, json_schema_extra=later())
     to: Fraction | None = Field(None, json_schema_extra=later())
     at: Duration | None = None

@@ -10,9 +10,11 @@ from typing import Any
 
 import simpy
 
+from models.cluster import Cluster, Node
 from models.faults import Fault
 from models.group import Group
 from models.instance import Instance
+from models.links import Cut, Links
 from models.producing import OpenProducing, Producing
 from models.server import Server
 from simulator.distributions import residual
@@ -20,7 +22,7 @@ from simulator.modifiers import Modified, any_of
 from simulator.simulation import FAILURE, FAULT_END, FAULT_START, Simulation
 
 Process = Generator[simpy.Event, Any, None]
-DOWNING = ("crash", "stop", "pause", "outage")
+DOWNING = ("crash", "stop", "pause", "outage", "power_loss")
 
 
 class Target:
@@ -67,12 +69,14 @@ class Injection:
 
     def __init__(
         self, sim: Simulation, groups: dict[str, Group], servers: dict[str, Server],
-        producers: dict[str, Producing],
+        producers: dict[str, Producing], links: Links, cluster: Cluster | None,
     ) -> None:  # fmt: skip
         self.sim = sim
         self.groups = groups
         self.servers = servers
         self.producers = producers
+        self.links = links
+        self.cluster = cluster
         self.targets: dict[str, Target] = {}
         self.windows: dict[str, list[tuple[str, float, float]]] = {}
 
@@ -80,7 +84,7 @@ class Injection:
         """Sets every fault on its way, in the order of the scenario."""
         for place, fault in enumerate(faults):
             self.windows.setdefault(fault.name, [])
-            strikes = [strike for path in fault.targets for strike in self._strikes(fault, path)]
+            strikes = [strike for path in fault.targets for strike in self._strikes(fault, path)] or [self._on_links(fault)]
             if fault.together:
                 self._schedule(fault, strikes, strikes[0].target, place)
             else:
@@ -162,8 +166,13 @@ class Injection:
         return self.targets.setdefault(path, Target(self.sim, path))
 
     def _strikes(self, fault: Fault, path: str) -> list[Strike]:
-        section, name = path.split(".", 1)
+        section, _, name = path.partition(".")
+        if section == "broker":
+            return [self._on_node(fault, node) for node in self._nodes(name)]
         if section == "producers":
+            whole, _, member = path.partition("[")
+            if fault.kind in DOWNING:
+                return self._on_instances_of(fault, self.producers[whole], member)
             return [self._on_producer(fault, path, self.producers[path])]
         if section == "dependencies":
             return [self._on_server(fault, path, self.servers[name])]
@@ -180,6 +189,38 @@ class Injection:
             assert isinstance(producer, OpenProducing)
             return self._changing(target, "factor", 1.0, math.prod, producer.set_factor, fault.factor)
         return self._changing(target, "poison", producer.poison_rate, any_of, _setter(producer, "poison_rate"), fault.rate)
+
+    def _on_instances_of(self, fault: Fault, producer: Producing, member: str) -> list[Strike]:
+        assert producer.publisher is not None
+        instances = producer.publisher.instances
+        struck = [instances[int(member.rstrip("]"))]] if member else instances
+        ends = {"crash": "restart", "stop": "restart", "pause": "resume"}
+        return [Strike(self._target(each.path), getattr(each, fault.kind), getattr(each, ends[fault.kind])) for each in struck]
+
+    def _nodes(self, name: str) -> list[Node]:
+        assert self.cluster is not None
+        member = name.partition("[")[2].rstrip("]")
+        return [self.cluster.nodes[int(member)]] if member else self.cluster.nodes
+
+    def _on_node(self, fault: Fault, node: Node) -> Strike:
+        cluster, number, target = self.cluster, node.number, self._target(node.path)
+        assert cluster is not None
+        match fault.kind:
+            case "crash":
+                return Strike(target, lambda: cluster.crash(number), lambda: cluster.restart(number))
+            case "stop":
+                return Strike(target, lambda: cluster.stop(number), lambda: cluster.restart(number))
+            case "pause":
+                return Strike(target, lambda: cluster.pause(number), lambda: cluster.resume(number))
+            case "power_loss":
+                return Strike(target, lambda: cluster.lose_power(number), lambda: cluster.get_power(number))
+        slow = partial(cluster.slow_down, number)
+        return self._changing(target, "slow", 1.0, math.prod, slow, fault.factor)
+
+    def _on_links(self, fault: Fault) -> Strike:
+        assert fault.between is not None
+        cut = Cut(fault.between, fault.one_way)
+        return Strike(self._target("network"), lambda: self.links.cut(cut), lambda: self.links.heal(cut))
 
     def _on_server(self, fault: Fault, path: str, server: Server) -> Strike:
         target = self._target(path)

@@ -1,7 +1,8 @@
 """Lag of a group: the events that are available to it and not finished, and how long the oldest of them has been so.
 
-An event is in lag from its production until its first effect, or until a copy is suppressed, dead-lettered, discarded
-or lost. One that is redriven without having had an effect is in lag again, from its redrive until the next of these.
+An event is in lag from the time at which it could first be read until its first effect, or until a copy is suppressed,
+dead-lettered, discarded or lost. One that is redriven without having had an effect is in lag again, from its redrive until
+the next of these.
 """
 
 from __future__ import annotations
@@ -103,12 +104,23 @@ def waiting(journey: Journey) -> Stays:
 
 def lag_of(journeys: Sequence[tuple[Journey, np.ndarray, Stays]]) -> Lag:
     """Lag over journeys, each with its `finishes` and `redriven`."""
-    starts = [times for journey, _, again in journeys for times in (view(journey.messages.produced), again.starts)]
-    ends = [times for _, finish, again in journeys for times in (finish, again.ends)]
+    stays = [_stay(journey, finish) for journey, finish, _ in journeys]
+    starts = [times for (start, _), (_, _, again) in zip(stays, journeys, strict=True) for times in (start, again.starts)]
+    ends = [times for (_, end), (_, _, again) in zip(stays, journeys, strict=True) for times in (end, again.ends)]
     available, finished = _in_order(starts, ends)
     del ends
     level = Level(available, np.sort(finished, kind="stable"))
     return Lag(level, Oldest(available, np.maximum.accumulate(finished)))
+
+
+def _stay(journey: Journey, finish: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """When each event that could be read was available and finished, in order of the former."""
+    available = journey.messages.available()
+    if journey.messages.passage is None:
+        return available, finish
+    order = np.argsort(available, kind="stable")
+    order = order[: np.count_nonzero(~np.isnan(available))]
+    return available[order], np.maximum(finish, available)[order]
 
 
 def measure_lag(sheet: Sheet, lag: Lag, start: float, end: float) -> None:

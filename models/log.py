@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from heapq import heappush
 from typing import Protocol
 
-from models.journey import CONSUMER, Journey
+from models.journey import BROKER, CONSUMER, Journey
 from simulator.recorder import Trail
 from simulator.simulation import DELIVERY, WAIT_END, Alarm, Simulation, priority
+
+INFINITY = float("inf")
 
 
 class Seek:
@@ -41,8 +44,13 @@ class Partition:
     """Records in order: `records` holds event numbers; `appended` the times (s) of those that are not first copies.
 
     A retry partition also keeps, per record, how often its delivery has failed and its last delay (s). Where the producer
-    writes ahead, `times` has the time of each event, and a record exists only from then on.
+    writes ahead, `times` has the time of each event, and a record exists only from then on. On nodes that can fail `visible`
+    has the time of each record from which on it can be read, as long as it is `served`; `gaps` are ranges of offsets that a
+    leader took with it.
     """
+
+    visible: array[float] | None = None
+    served = True
 
     def __init__(self, number: int, times: array[float] | None = None) -> None:
         self.number = number
@@ -59,6 +67,58 @@ class Partition:
         for cursor in self.cursors:
             if cursor.asleep:
                 cursor.wake()
+
+    def is_stored(self) -> None:
+        """Its records are kept by nodes."""
+        self.visible = array("d")
+        self.gaps: list[tuple[int, int]] = []
+
+    def append_at(self, event: int, visible: float, again_at: float | None) -> None:
+        """Stores a record that can be read later; a further copy of its event if `again_at` is given."""
+        assert self.visible is not None
+        if again_at is not None:
+            self.appended[len(self.records)] = again_at
+        self.records.append(event)
+        self.visible.append(visible)
+        for cursor in self.cursors:
+            if cursor.asleep:
+                cursor.stir()
+
+    def recommit(self, visible: Sequence[float]) -> None:
+        """The last records can be read from other times on."""
+        if visible:
+            assert self.visible is not None
+            self.visible[-len(visible) :] = array("d", visible)
+            self._stir()
+
+    def forget_last(self, count: int) -> None:
+        """The last records, which nobody could read, are gone."""
+        if count:
+            assert self.visible is not None
+            keep = len(self.records) - count
+            del self.records[keep:], self.visible[keep:]
+            for offset in [offset for offset in self.appended if offset >= keep]:
+                del self.appended[offset]
+
+    def lose_from(self, keep: int, now: float) -> None:
+        """Records from that offset on are gone, which somebody could read."""
+        gap = keep, len(self.records)
+        self.gaps.append(gap)
+        for cursor in self.cursors:
+            for event in self.records[max(keep, cursor.position) :]:
+                cursor.lose(event, now)
+        self._stir()
+
+    def serve(self, served: bool) -> None:
+        """Whether somebody answers who wants to read."""
+        self.served = served
+        if served:
+            self._stir()
+
+    def _stir(self) -> None:
+        for cursor in self.cursors:
+            if cursor.owner is not None and (cursor.asleep or cursor.is_armed()):
+                cursor.stir()
 
     def append_again(self, event: int, now: float, count: int = 0, waited: float = 0.0) -> None:
         """Stores a further copy of an event, with what its next delivery must know."""
@@ -106,15 +166,70 @@ class Cursor:
 
     def rest(self) -> None:
         """A worker has finished with what it took: sleep, or stand in line again where there is more."""
-        if self.position == len(self.records):
+        if (visible := self.partition.visible) is not None:
+            self._rest_on_nodes(visible)
+        elif self.position == len(self.records):
             self.asleep = True
         elif self.times is None or (due := self.times[self.records[self.position]]) <= self.sim._now:
             assert self.owner is not None
             self.owner.ready.append(self)
         else:
-            alarm = self.alarm
-            alarm.callbacks = self._on_due
-            heappush(self._queue, (due, alarm.order, next(self._eid), alarm))  # type: ignore[misc]
+            self._arm(due)
+
+    def is_armed(self) -> bool:
+        """Whether it waits for a time at which there is something to read."""
+        return self.alarm.callbacks is self._on_due
+
+    def stir(self) -> None:
+        """What can be read has changed for a cursor that nobody reads at the moment."""
+        assert self.owner is not None
+        if self.is_armed():
+            self.alarm.silence()
+            self.alarm = Alarm(self.sim, priority(DELIVERY, self.place))
+        self.asleep = False
+        before = len(self.owner.ready)
+        self.rest()
+        if len(self.owner.ready) > before:
+            self.owner.call_worker()
+
+    def readable(self, last: int, now: float) -> int:
+        """The first offset up to `last` that cannot be read now, of a partition on nodes."""
+        self._leap()
+        partition = self.partition
+        if not partition.served or self.position >= last:
+            return self.position
+        for start, _ in partition.gaps:
+            if start > self.position:
+                last = min(last, start)
+        assert partition.visible is not None
+        return bisect_right(partition.visible, now, self.position, last)
+
+    def _leap(self) -> None:
+        """Passes over what is gone."""
+        for start, end in self.partition.gaps:
+            if start <= self.position < end:
+                self.position = self.handled = end
+
+    def lose(self, event: int, now: float) -> None:
+        """A leader took a record with it that was not handled yet."""
+        if self.journey.effect[event] != self.journey.effect[event]:
+            self.journey.lose(event, now, BROKER)
+
+    def _rest_on_nodes(self, visible: array[float]) -> None:
+        """Ready, asleep until something changes, or awake at the time at which the next record can be read."""
+        self._leap()
+        if self.position == len(self.records) or not self.partition.served or (due := visible[self.position]) == INFINITY:
+            self.asleep = True
+        elif due <= self.sim._now:
+            assert self.owner is not None
+            self.owner.ready.append(self)
+        else:
+            self._arm(due)
+
+    def _arm(self, due: float) -> None:
+        alarm = self.alarm
+        alarm.callbacks = self._on_due
+        heappush(self._queue, (due, alarm.order, next(self._eid), alarm))  # type: ignore[misc]
 
     def wait_until(self, due: float) -> None:
         """The first record is tried again then; nothing behind it is read before."""

@@ -92,7 +92,7 @@ def _serves(cursor: Cursor) -> bool:
 
 
 def _appended(cursor: Cursor) -> np.ndarray:
-    times: np.ndarray = view(cursor.journey.messages.produced)[view(cursor.records)]
+    times: np.ndarray = cursor.journey.messages.stored()[view(cursor.records)]
     again = cursor.partition.appended
     times[np.fromiter(again.keys(), dtype=np.int64)] = np.fromiter(again.values(), dtype=np.float64)
     return times

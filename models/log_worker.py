@@ -95,6 +95,10 @@ class LogWorker(Worker):
             records, deliveries = cursor.records, cursor.deliveries
             last = min(len(records), offset + room)
             if (times := cursor.times) is None:
+                if cursor.partition.visible is not None and (last := cursor.readable(last, now)) <= cursor.position:
+                    cursor.rest()
+                    continue
+                offset = end = cursor.position
                 while end < last:
                     deliveries[records[end]] += 1
                     end += 1
@@ -107,6 +111,8 @@ class LogWorker(Worker):
                 cursor.commit(end, now)
             room -= end - offset
             runs.append(Run(cursor, offset, end))
+        if not runs:
+            return False
         if ready and life.idle:
             life.call_worker()
         life.active += 1

@@ -1,4 +1,4 @@
-"""Metrics, series and tables of a run, from the columns that it wrote. The broker answers at once and never fails."""
+"""Metrics, series and tables of a run, from the columns that it wrote."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ from models.lag import Lag, committed_level, dead_letter_level, finishes, lag_of
 from models.level import Level, mean_level, seconds_in, step_peak
 from models.message import Messages
 from models.partitions import PartitionRow, Partitions
+from models.periods import clipped, length
 from models.record import (
+    DEAD_LETTERED,
+    DISCARDED,
+    EXPIRED,
     FAILED,
+    LOST,
     OPEN,
     REJECTED,
     RUNNING,
@@ -22,18 +27,16 @@ from models.record import (
     ProducerRecord,
     Steps,
     SystemRecord,
+    TopicRecord,
 )
 from models.recovery import measure_faults
 from models.sample import Sample
 from models.series import POINTS, Series, dependency_series, group_series, producer_series, slo_violation
 from models.sheet import Sheet, ratio
 from models.trace import trace_events
+from models.verdicts import PHANTOM, PUBLISHED, UNSENT, count_verdicts, verdicts_of
 from simulator.recorder import view
 from simulator.results import Columns, Measure, Measurement, Window
-
-VERDICTS = ("published", "unsent", "phantom", "failed", "unconfirmed", "waiting")
-LOSSES = ("lost", "expired", "discarded", "unpublished")
-"""Metrics of a group that count acknowledged events which did not do all that they were to do."""
 
 Seconds = tuple[float, float]
 
@@ -128,32 +131,45 @@ def _measure_work(sheet: Sheet, group: GroupRecord, window: Seconds) -> None:
 
 def _measure_producer(producer: ProducerRecord, window: Seconds) -> list[Measure]:
     sheet = Sheet(producer.name)
-    sheet.count("produced", _within(producer.produced, window))
-    for verdict in VERDICTS:
-        sheet.count(verdict, producer.verdicts.get(verdict, 0))
-    sheet.count("publish_retries", 0)
-    for ending in ("mean", "p50", "p95", "p99"):
-        sheet.value(f"publish_latency_{ending}", 0.0)
-    sheet.value("blocked_time", 0.0)
+    measured = (producer.produced >= window[0]) & (producer.produced <= window[1])
+    sheet.count("produced", int(np.count_nonzero(measured)))
+    verdicts = producer.verdicts[measured]
+    for verdict, count in count_verdicts(verdicts).items():
+        sheet.count(verdict, count)
+    sheet.count("publish_retries", _within(producer.retries, window))
+    known = verdicts == PUBLISHED
+    latency = Sample([(producer.acknowledged - producer.produced)[measured][known]], [])
+    sheet.times("publish_latency", latency, "mean", "p50", "p95", "p99")
+    blocked = sum(length(clipped((np.array([start]), np.array([end])), *window)) for start, end in producer.blocked)
+    sheet.value("blocked_time", blocked / producer.instances)
     return sheet.measures
 
 
 def _measure_topic(name: str, record: SystemRecord, partitions: Sequence[PartitionRow]) -> list[Measure]:
     """`size_max`: a log holds all that was appended, a queue what the group furthest behind had not finished."""
-    messages = record.topics[name]
+    topic = record.topics[name]
+    messages, again = topic.messages, topic.again
     first, stop = _numbers(messages, record.window)
     sheet = Sheet(f"topics.{name}")
     group = next((group for group in record.groups if name in group.topics), None)
-    again = record.again[name]
-    stored, size = stop - first + int(np.count_nonzero((again >= first) & (again < stop))), stop + len(again)
+    there = np.count_nonzero(~np.isnan(messages.stored()[first:stop]))
+    stored, size = int(there) + int(np.count_nonzero((again >= first) & (again < stop))), stop + len(again)
     if group is not None and not group.commits:
         size = max((row.lag_max for row in partitions if row.topic == name), default=0)
     sheet.count("stored", stored)
-    for metric in ("lost", "expired", "rejected"):
+    sheet.count("lost", int(np.count_nonzero((topic.lost >= first) & (topic.lost < stop))))
+    for metric in ("expired", "rejected"):
         sheet.count(metric, 0)
     sheet.value("size_max", size)
-    sheet.value("available_fraction", 1.0)
+    sheet.value("available_fraction", _available(topic, record.window))
     return sheet.measures
+
+
+def _available(topic: TopicRecord, window: Seconds) -> float:
+    """Share of time in which a partition had a leader that served, mean over the partitions."""
+    spans = [np.array([start, end]) for partition in topic.without_leader for start, end in partition]
+    without = sum(length(clipped((span[:1], span[1:]), *window)) for span in spans)
+    return 1.0 - without / ((window[1] - window[0]) * max(1, len(topic.without_leader)))
 
 
 def _measure_dependency(dependency: DependencyRecord, record: SystemRecord) -> list[Measure]:
@@ -177,22 +193,36 @@ def _measure_dependency(dependency: DependencyRecord, record: SystemRecord) -> l
 
 
 def _measure_system(record: SystemRecord, groups: Groups) -> list[Measure]:
-    """Over pairs of an event produced in the measured window and a group that it is for: all are acknowledged."""
+    """Over pairs of an event produced in the measured window and acknowledged, and a group that it is for."""
 
-    def total(*metrics: str) -> float:
-        return sum(each.value for each in groups.measures if each.metric in metrics)
+    def total(metric: str) -> float:
+        return sum(each.value for each in groups.measures if each.metric == metric)
 
-    spans = [_numbers(journey.messages, record.window) for group in record.groups for journey in group.journeys]
-    pairs = sum(stop - first for first, stop in spans)
+    fates = np.zeros(4, dtype=np.int64)
+    for group in record.groups:
+        for journey, states in zip(group.journeys, group.states, strict=True):
+            fates += _fates(journey.messages, states, record)
+    pairs, lost, dead, phantom = fates.tolist()
     sheet = Sheet("system")
-    sheet.share("loss_rate", total(*LOSSES), pairs)
-    sheet.share("dead_letter_rate", total("dead_lettered"), pairs)
-    sheet.share("phantom_rate", 0, pairs)
+    sheet.share("loss_rate", lost + total("unpublished"), pairs)
+    sheet.share("dead_letter_rate", dead, pairs)
+    sheet.share("phantom_rate", phantom, pairs)
     sheet.rate("duplicate_rate", total("duplicate_effects"), pairs)
     if record.slos:
         measured = np.linspace(0.0, record.duration, POINTS) >= record.warmup
         sheet.value("slo_violation", slo_violation(record.slos, groups.series, measured))
     return sheet.measures
+
+
+def _fates(messages: Messages, states: np.ndarray, record: SystemRecord) -> np.ndarray:
+    """Of a topic's measured events in a group: how many were acknowledged, and of these lost (unsent ones too) and dead
+    letters; and how many are phantoms."""
+    measured = slice(*_numbers(messages, record.window))
+    verdicts, found = verdicts_of(messages, record.end)[measured], states[measured]
+    acknowledged = (verdicts == PUBLISHED) | (verdicts == UNSENT)
+    lost = (verdicts == UNSENT) | np.isin(found, (LOST, EXPIRED, DISCARDED))
+    counted = acknowledged, acknowledged & lost, acknowledged & (found == DEAD_LETTERED), verdicts == PHANTOM
+    return np.array([np.count_nonzero(each) for each in counted])
 
 
 def _numbers(messages: Messages, window: Seconds) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from models.passage import Passage
 from simulator.recorder import BLOCK, view
 from simulator.streams import root_identity
 
@@ -18,7 +19,7 @@ NO_LUCK = NONE, NONE
 
 
 class Messages:
-    """Columns of a topic's distinct events.
+    """Columns of a topic's distinct events. `passage`: how they came in, where that can take time or go wrong.
 
     produced: time of production (s). key: number of the key, or NONE. poisoned: the events that no handler can process.
     Only where the events are not just the arrivals of one producer in their order (`single`): root, k: the arrival whose luck
@@ -41,6 +42,7 @@ class Messages:
         self.producers: list[str] = []
         self.producer_keys: list[int] = []
         self.sources: list[str] = []
+        self.passage: Passage | None = None
         self.capacity = 0
         self.growers: list[Callable[[], None]] = []
 
@@ -100,11 +102,11 @@ class Messages:
             return self.identities[event]
         return root_identity(self.producer_keys[root], self.k[event])
 
-    def count_roots(self, root: int) -> int:
-        """Events that a producer itself has put here, by its place."""
+    def roots(self, root: int) -> np.ndarray:
+        """Which events a producer itself has put here, by its place: bool, shape (events,)."""
         if self.single:
-            return len(self.produced)
-        return int(np.count_nonzero((view(self.root) == root) & (view(self.source) == NONE)))
+            return np.ones(len(self), dtype=bool)
+        return np.asarray((view(self.root) == root) & (view(self.source) == NONE))
 
     def key_of(self, event: int) -> int:
         """Number of the event's key, or NONE."""
@@ -113,6 +115,14 @@ class Messages:
     def keys(self) -> np.ndarray:
         """Number of each event's key: shape (events,)."""
         return view(self.key, len(self)) if self.key else np.full(len(self), NONE, dtype=np.int32)
+
+    def available(self) -> np.ndarray:
+        """When each event could first be read (s), nan where it never could: shape (events,)."""
+        return view(self.produced) if self.passage is None else view(self.passage.available, len(self))
+
+    def stored(self) -> np.ndarray:
+        """When a copy of each event was first appended (s), nan where none was: shape (events,)."""
+        return view(self.produced) if self.passage is None else view(self.passage.stored, len(self))
 
     def born_at(self, event: int) -> float:
         """When the first ancestor of the event was produced (s)."""

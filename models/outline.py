@@ -36,7 +36,7 @@ class Outline(Spec):
     consumers: dict[Name, Consumer] = {}
     dependencies: dict[Name, Dependency] = {}
     stores: dict[Name, Store] = Field({}, json_schema_extra=later())
-    network: Network | None = Field(None, json_schema_extra=later())
+    network: Network | None = None
     faults: tuple[Fault, ...] = ()
     alerts: tuple[Alert, ...] = Field((), json_schema_extra=later())
     slos: tuple[Slo, ...] = ()

@@ -15,7 +15,6 @@ from models.message import NONE
 from models.periods import clipped, length, merged
 from models.record import GroupRecord
 from models.sheet import Sheet
-from simulator.recorder import view
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,10 @@ class Partitions:
 
     def _level(self, topic: int, events: np.ndarray) -> Level:
         again = self.again[topic].of(events)
-        starts = np.concatenate([view(self.group.journeys[topic].messages.produced)[events], again.starts])
-        ends = np.concatenate([self.finishes[topic][events], again.ends])
+        available = self.group.journeys[topic].messages.available()[events]
+        events, available = events[~np.isnan(available)], available[~np.isnan(available)]
+        starts = np.concatenate([available, again.starts])
+        ends = np.concatenate([np.maximum(self.finishes[topic][events], available), again.ends])
         starts.sort(kind="stable")
         ends.sort(kind="stable")
         return Level(starts, ends)

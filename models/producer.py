@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
-
 from models.arrivals import Arrivals
 from models.backoff import Delays
 from models.keys import Keys
-from models.later import later
 from models.scalars import PROFILE_TABLE, TABLE, UNLIMITED, Count, Flag, Name
 from simulator.spec import Spec
 from simulator.units import Duration, Fraction, PositiveDuration
@@ -30,16 +27,13 @@ class Outbox(Spec):
     poll: PositiveDuration
 
 
-class Producer(Spec):
-    """`[producers.NAME]`: None stands for the default of the broker's profile; `poison` is a share of its events.
+class Terms(Spec):
+    """How a client publishes: None stands for the default of the broker's profile.
 
-    In a resolved scenario None in `buffer` is unlimited, in `retry`, `delivery_timeout` and `max_block` none.
+    In a resolved scenario None in `buffer` is unlimited, in `retry`, `delivery_timeout` and `max_block` none. Requests in
+    flight are not limited in number: `max_in_flight` says whether a retry can be overtaken.
     """
 
-    topic: Name
-    arrivals: Arrivals
-    keys: Annotated[Keys | None, TABLE] = None
-    instances: Count = 1
     acks: Acks | None = None
     request_timeout: PositiveDuration | None = None
     delivery_timeout: PositiveDuration | None = None
@@ -47,9 +41,18 @@ class Producer(Spec):
     buffer: Annotated[Count | None, UNLIMITED] = None
     overflow: Literal["block", "drop"] | None = None
     max_block: Duration | None = None
-    linger: Duration = Field(0.0, json_schema_extra=later())
+    linger: Duration = 0.0
     batch: Count = 1
     idempotent: Flag | None = None
     max_in_flight: Count = 5
-    outbox: Annotated[Outbox | None, TABLE] = Field(None, json_schema_extra=later())
+
+
+class Producer(Terms):
+    """`[producers.NAME]`: `poison` is a share of its events; with `outbox` they are stored before they are published."""
+
+    topic: Name
+    arrivals: Arrivals
+    keys: Annotated[Keys | None, TABLE] = None
+    instances: Count = 1
+    outbox: Annotated[Outbox | None, TABLE] = None
     poison: Fraction = 0.0

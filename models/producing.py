@@ -11,10 +11,12 @@ import simpy
 from models.arrival_times import ArrivalClock
 from models.arrivals import ClosedArrivals
 from models.channel import Channel
+from models.course import Course
 from models.journey import Journey
 from models.keys import partitions_of
 from models.message import NONE
 from models.producer import Producer
+from models.publisher import Publisher
 from simulator.recorder import BLOCK
 from simulator.simulation import ARRIVAL, Alarm, Simulation, priority
 from simulator.streams import name_key
@@ -39,6 +41,7 @@ class Producing:
         self.root = self.messages.add_producer(name, self.key)
         self.events = 0
         self.poison_rate = spec.poison
+        self.publisher: Publisher | None = None
         self.alarm = Alarm(sim, priority(ARRIVAL, place))
         self._keys = sim.stream(f"{name}/keys")
         self._poison = sim.stream(f"{name}/poison")
@@ -84,7 +87,9 @@ class Producing:
         if self.poison_rate and self._poison.uniform(messages.identity(event)) < self.poison_rate:
             messages.poisoned.add(event)
         channel = self.channel
-        if channel.queues:
+        if self.publisher is not None:
+            self.publisher.publish(event, k, self._partitions[place])
+        elif channel.queues:
             for queue in channel.queues:
                 queue.append(event)
         else:
@@ -149,11 +154,15 @@ class AheadProducing(Producing):
     Its records say when they exist; readers look at the time.
     """
 
-    def __init__(self, sim: Simulation, name: str, spec: Producer, channel: Channel, place: int, until: float) -> None:
+    def __init__(
+        self, sim: Simulation, name: str, spec: Producer, channel: Channel, place: int, until: float,
+        course: Course | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(sim, name, spec, channel, place)
         assert not isinstance(spec.arrivals, ClosedArrivals)
         self.clock = ArrivalClock(spec.arrivals, sim.stream, name)
         self.until = until
+        self.course = course
         sim.process(self.run())
 
     def run(self) -> Process:
@@ -174,6 +183,8 @@ class AheadProducing(Producing):
             messages.make_room()
         messages.produced.frombytes(times.tobytes())
         keys, partitions = self.draw(first, len(times))
+        if self.course is not None:
+            self.course.write(first, times, partitions)
         if keys is not None:
             messages.key.frombytes(keys.astype(np.int32).tobytes())
         for partition in self.channel.partitions:
@@ -251,6 +262,14 @@ class ClosedProducing(Producing):
                     bell.ring()
 
         journey.on_settled.append(settled)
+
+    def failed(self, event: int) -> None:
+        """An event was given up: for its client it is settled everywhere."""
+        _, sent, bell = self._unsettled.pop(event, (None, None, None))
+        if sent is not None and bell is not None:
+            sent.remove(event)
+            if not sent and bell.callbacks:
+                bell.ring()
 
     def end(self) -> None:
         """No arrivals any more."""

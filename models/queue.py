@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from heapq import heappop, heappush
+from collections.abc import Callable, Iterable
+from heapq import heapify, heappop, heappush
 from typing import Protocol
 
-from models.journey import Journey
+from models.journey import BROKER, Journey
 from simulator.recorder import Trail
 
 
@@ -40,6 +41,8 @@ class Queue:
         self.takers: deque[Taker] = deque()
         self.places = self.again = 0
         self.settled = Trail(event="i", time="d")
+        self.served = True
+        self.on_failure: Callable[[], None] | None = None
 
     def append(self, event: int) -> None:
         """A new message at the tail."""
@@ -63,7 +66,7 @@ class Queue:
     def push(self) -> None:
         """Hands ready messages to consumers with room, one each in turn (with a single active one: all to the first)."""
         takers = self.takers
-        while takers and (self.returned or self.ready):
+        while takers and (self.returned or self.ready) and self.served:
             taker = takers[0]
             if not taker.has_room():
                 if self.single_active:
@@ -74,6 +77,25 @@ class Queue:
             if not self.single_active:
                 takers.rotate(-1)
             taker.hand(self, place, event)
+
+    def serve(self, served: bool) -> None:
+        """Whether its leader is there. When one is lost, what is unacknowledged is ready again for the next."""
+        self.served = served
+        if served:
+            self.push()
+        elif self.on_failure is not None:
+            self.on_failure()
+
+    def lose(self, events: Iterable[int], now: float) -> None:
+        """A leader takes messages with it."""
+        gone = set(events)
+        if gone:
+            self.ready = deque(copy for copy in self.ready if copy[1] not in gone)
+            self.returned = [copy for copy in self.returned if copy[1] not in gone]
+            heapify(self.returned)
+            for event in gone:
+                if self.journey.effect[event] != self.journey.effect[event]:
+                    self.journey.lose(event, now, BROKER)
 
     def join(self, taker: Taker) -> None:
         """A consumer has come, or has room again: it stands at the end of the line."""

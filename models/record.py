@@ -69,12 +69,32 @@ class GroupRecord:
 
 @dataclass(kw_only=True)
 class ProducerRecord:
-    """One producer: times at which its events were produced, and how many of the measured ones have each verdict."""
+    """One producer. By event: `produced`, `stored` and `acknowledged` (s; nan: not) and its verdict. `retries`: times at which
+    an event was sent again; `blocked`: (start, end) in which an instance had no room for an event, of `instances`."""
 
     name: str
     topic: str
     produced: np.ndarray
-    verdicts: dict[str, int]
+    stored: np.ndarray
+    acknowledged: np.ndarray
+    verdicts: np.ndarray
+    retries: np.ndarray
+    blocked: list[tuple[float, float]]
+    instances: int
+
+
+@dataclass(kw_only=True)
+class TopicRecord:
+    """The broker's side of a topic. `again`: events of which a further copy was appended, once for each. `lost`: distinct
+    events that the broker lost. By partition, where nodes matter: `without_leader`, (start, end), and steps `in_sync`.
+    """
+
+    name: str
+    messages: Messages
+    again: np.ndarray
+    lost: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    without_leader: list[list[tuple[float, float]]] = field(default_factory=list)
+    in_sync: list[Steps] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
@@ -111,15 +131,14 @@ class FaultRecord:
 class SystemRecord:
     """A whole run: measured from `warmup` to `duration` (s); it went on until `end`, later where it was drained.
 
-    `again`: by topic, the events of which a further copy was appended, once for each.
+    `topics`: by name.
     """
 
     duration: float
     warmup: float
     end: float
     producers: list[ProducerRecord]
-    topics: dict[str, Messages]
-    again: dict[str, np.ndarray]
+    topics: dict[str, TopicRecord]
     groups: list[GroupRecord]
     dependencies: list[DependencyRecord]
     faults: list[FaultRecord]

@@ -29,7 +29,7 @@ def group_series(group: GroupRecord, lag: Lag, times: np.ndarray) -> Series:
         "lag": lag.level.at(times),
         "lag_seconds": lag.oldest.age_at(times),
         "lag_waiting": waiting_level(journeys).at(times),
-        "arrivals": rates((view(each.messages.produced) for each in journeys), times),
+        "arrivals": rates((np.sort(each.messages.available()) for each in journeys), times),
         "throughput": rates((np.sort(view(each.effect)) for each in journeys), times),
         "attempts": rates((part for each in journeys for part in _attempts(each)), times),
         "failures": rates((each.failures["time"] for each in journeys), times),

@@ -13,26 +13,35 @@ from simpy.core import StopSimulation
 from models.arrivals import ClosedArrivals
 from models.books import balanced, final_states
 from models.channel import Channel
+from models.cluster import Cluster
 from models.collecting import Window, collect
+from models.course import Course
 from models.footprint import check_memory
 from models.group import Group
 from models.handling import Handling
 from models.injection import Injection
 from models.journey import Journey
+from models.links import Links
 from models.log_subscription import LogSubscription
 from models.measures import measure
 from models.message import Messages
+from models.network import Network
 from models.pricing import cost_per_hour
+from models.producer import Producer
 from models.producing import AheadProducing, ClosedProducing, OpenProducing, Producing
+from models.publisher import Publisher
 from models.queue_subscription import QueueSubscription
 from models.rules import Rules
 from models.scenario import Scenario
 from models.server import Server
 from models.settlement import Settlement
+from models.stored import StoredTopic, lose_what_was_cut_off
 from models.subscription import Subscription
-from models.topology import is_single, is_undisturbed, may_be_poison, may_fail
+from models.topic import Topic
+from models.topology import has_course, has_nodes, is_single, is_undisturbed, may_be_poison, may_fail
 from simulator.results import Measure, Measurement
 from simulator.simulation import WAIT_END, Simulation
+from simulator.streams import name_key
 
 PLACES = 1 << 20
 """Places at ties for the members of one component."""
@@ -49,6 +58,8 @@ class Parts:
     def __init__(self, sim: Simulation, scenario: Scenario) -> None:
         self.sim = sim
         self.scenario = scenario
+        self.links = Links(sim, scenario.network or Network())
+        self.cluster: Cluster | None = None
         self.channels: dict[str, Channel] = {}
         self.producers: dict[str, Producing] = {}
         self.servers: dict[str, Server] = {}
@@ -145,11 +156,19 @@ class System(Scenario):
         """Closes the books, which must balance, and computes every metric. Raises AccountingError."""
         parts = record
         parts.end = min(parts.sim.now, self.run.duration + (self.run.drain_limit if self.run.drain else 0.0))
+        for channel in parts.channels.values():
+            if isinstance(channel, StoredTopic):
+                lose_what_was_cut_off(channel)
+                for replicas in channel.replicas:
+                    replicas.finish()
+        for producer in parts.producers.values():
+            if producer.publisher is not None:
+                producer.publisher.finish()
         for group in parts.groups.values():
             group.finish()
         fates = {name: final_states(group, parts.servers.values()) for name, group in parts.groups.items()}
         states = {name: states for name, (states, _) in fates.items()}
-        books = balanced(parts.producers, parts.groups, parts.channels, states)
+        books = balanced(parts.producers, parts.groups, parts.channels, states, parts.end)
         measurement = measure(collect(parts, fates, parts.sim.trace))
         metrics = measurement.metrics
         if parts.scenario.costs is not None:
@@ -172,6 +191,8 @@ def _drain(parts: Parts) -> None:
     def look() -> None:
         live = [mask for group in parts.groups.values() for mask in final_states(group, parts.servers.values())[1]]
         to_come = any(len(group.settlement.parked) for group in parts.groups.values())
+        publishers = [producer.publisher for producer in parts.producers.values() if producer.publisher is not None]
+        to_come = to_come or any(publisher.is_busy() for publisher in publishers)
         if not to_come and not any(mask.any() for mask in live):
             raise StopSimulation(None)
         step = max(parts.scenario.run.duration / 600, (parts.sim.now - parts.scenario.run.duration) / 100)
@@ -187,15 +208,16 @@ class _Assembly:
         self.parts = parts
         self.sim = parts.sim
         self.scenario = parts.scenario
+        self.courses: dict[str, Course] = {}
         self._places = 0
 
     def build(self) -> None:
         """Topics, dependencies, groups, producers, faults; then everything starts."""
         scenario, parts = self.scenario, self.parts
+        if has_nodes(scenario):
+            parts.cluster = Cluster(self.sim, scenario.broker, parts.links, self._place())
         for name, topic in scenario.topics.items():
-            messages, delivery = Messages(name, is_single(scenario, name)), topic.delivery or "log"
-            ahead = delivery == "log" and is_undisturbed(scenario, name)
-            parts.channels[name] = Channel(self.sim, name, delivery, topic.partitions, messages, ahead)
+            parts.channels[name] = self._channel(name, topic)
         for name, dependency in scenario.dependencies.items():
             parts.servers[name] = Server(self.sim, name, dependency, self._place())
         for name in scenario.consumers:
@@ -204,18 +226,49 @@ class _Assembly:
             parts.producers[f"producers.{name}"] = self._producer(name)
         for group in parts.groups.values():
             group.start()
-        parts.injection = Injection(self.sim, parts.groups, parts.servers, parts.producers)
+        parts.injection = Injection(self.sim, parts.groups, parts.servers, parts.producers, parts.links, parts.cluster)
         parts.injection.start(scenario.faults)
 
     def _place(self) -> int:
         self._places += PLACES
         return self._places
 
+    def _channel(self, name: str, topic: Topic) -> Channel:
+        """A topic on nodes, where they matter; written ahead, where nothing can disturb it; or a plain one."""
+        sim, scenario, cluster = self.sim, self.scenario, self.parts.cluster
+        messages, delivery = Messages(name, is_single(scenario, name)), topic.delivery or "log"
+        if cluster is not None and not (delivery == "log" and has_course(scenario, name)):
+            return StoredTopic(sim, name, delivery, topic.partitions, messages, cluster, topic.quorum)
+        times = None
+        if delivery == "log" and is_undisturbed(scenario, name):
+            times = messages.produced
+            if cluster is not None:
+                times = self._course(name, messages).passage.available
+        return Channel(sim, name, delivery, topic.partitions, messages, times)
+
+    def _course(self, topic: str, messages: Messages) -> Course:
+        """The way of the only producer's events into a topic."""
+        broker, links = self.scenario.broker, self.parts.links
+        path, spec = next((path, spec) for path, spec in self.scenario.producers.items() if spec.topic == topic)
+        ends = f"producers.{path}[0]", "broker.nodes[0]"
+        to, back = links.way(*ends, broker.publish_latency), links.way(*ends[::-1], broker.acknowledge_latency)
+        course = self.courses[topic] = Course(self.sim, spec, broker, messages, name_key(f"producers.{path}"), to, back)
+        return course
+
     def _producer(self, name: str) -> Producing:
         spec, path = self.scenario.producers[name], f"producers.{name}"
         channel, place = self.parts.channels[spec.topic], self._place()
         if channel.ahead:
-            return AheadProducing(self.sim, path, spec, channel, place, self.scenario.run.duration)
+            until, course = self.scenario.run.duration, self.courses.get(spec.topic)
+            return AheadProducing(self.sim, path, spec, channel, place, until, course)
+        producer = self._busy_producer(path, spec, channel, place)
+        if isinstance(channel, StoredTopic):
+            producer.publisher = Publisher(self.sim, path, spec, channel, channel.cluster, place)
+            if isinstance(producer, ClosedProducing):
+                producer.publisher.on_failed.append(producer.failed)
+        return producer
+
+    def _busy_producer(self, path: str, spec: Producer, channel: Channel, place: int) -> Producing:
         if not isinstance(spec.arrivals, ClosedArrivals):
             return OpenProducing(self.sim, path, spec, channel, place)
         producer = ClosedProducing(self.sim, path, spec, channel, place)
@@ -237,6 +290,7 @@ class _Assembly:
             journey = Journey(channels[topic].messages, bool(servers), bool(targets))
             handlings.append(Handling(sim, path, spec, journey, servers, targets))
             settlement.open_for(journey, channels[topic])
+            channels[topic].journeys.append(journey)
         if spec.dead_letter is not None:
             settlement.moves_to(channels[spec.dead_letter.topic], path)
         sources = [channels[topic] for topic in spec.topics]

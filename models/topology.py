@@ -8,7 +8,12 @@ import numpy as np
 
 from models.arrivals import ClosedArrivals
 from models.errors import joined
+from models.faults import Fault
 from models.outline import Outline
+from simulator.distributions import Constant
+
+DOWNING = ("crash", "stop", "pause")
+INFINITY = float("inf")
 
 Edge = tuple[str, str, str, float]
 """Path of a `publishes`, the topic read, the topic written, and events written per event read."""
@@ -51,6 +56,49 @@ def is_undisturbed(scenario: Outline, topic: str) -> bool:
     return not (producer.poison or struck or returned or isinstance(producer.arrivals, ClosedArrivals))
 
 
+def has_nodes(scenario: Outline) -> bool:
+    """Whether publishing takes time or can go wrong, so that the nodes of the broker and the clients have to be modelled."""
+    broker, network = scenario.broker, scenario.network
+    latencies = [broker.publish_latency, broker.acknowledge_latency]
+    if network is not None:
+        latencies += [network.latency, *(link.latency for link in network.links.values())]
+    replicated = broker.replication_factor > 1 and (broker.replication_interval or broker.replication_lag.mean > 0)
+    gathering = any(producer.outbox or (producer.linger and producer.batch > 1) for producer in scenario.producers.values())
+    return bool(replicated or gathering or any(law.mean > 0 for law in latencies) or can_break(scenario))
+
+
+def can_break(scenario: Outline) -> bool:
+    """Whether something can go wrong between producers and the broker, or inside it."""
+    network = scenario.network
+    lossy = network is not None and (network.loss > 0 or any(link.loss > 0 for link in network.links.values()))
+    return lossy or any(
+        fault.kind == "partition" or target.startswith("broker") or (target.startswith("producers.") and fault.kind in DOWNING)
+        for fault in scenario.faults
+        for target in fault.targets or ("",)
+    )
+
+
+def has_course(scenario: Outline, topic: str) -> bool:
+    """Whether the way of a topic's events into it is known when they arrive, as `Course` has it."""
+    if can_break(scenario) or not is_undisturbed(scenario, topic):
+        return False
+    producer = next(each for each in scenario.producers.values() if each.topic == topic)
+    network = scenario.network
+    laws = [scenario.broker.publish_latency, scenario.broker.acknowledge_latency]
+    laws += [] if network is None else [network.latency, *(link.latency for link in network.links.values())]
+    if network is not None and any("nodes[" in name for name in network.links):
+        return False
+    if producer.outbox or (producer.linger and producer.batch > 1) or not all(isinstance(law, Constant) for law in laws):
+        return False
+    seconds = (
+        sum(law.mean for law in laws)
+        + (scenario.broker.replication_interval or 0.0)
+        + 10 * scenario.broker.replication_lag.mean
+    )
+    rate = producer.arrivals.mean_rate or INFINITY
+    return producer.buffer is None or (seconds * rate + producer.arrivals.size) * 10 < producer.buffer
+
+
 def may_be_poison(scenario: Outline, group: str) -> bool:
     """Whether a consumer group can meet an event that no handler can process."""
     struck = [target for fault in scenario.faults if fault.kind == "poison" for target in fault.targets]
@@ -64,6 +112,40 @@ def may_fail(scenario: Outline, group: str) -> bool:
     errors = [target for fault in scenario.faults if fault.kind == "errors" for target in fault.targets]
     struck = any(target.partition("[")[0] == f"consumers.{group}" for target in errors)
     return scenario.consumers[group].transient_failure > 0 or struck
+
+
+def affected(fault: Fault, scenario: Outline) -> list[str]:
+    """Paths of the groups that a fault touches: themselves, their dependencies or topics, and whoever is downstream."""
+    topics: set[str] = set()
+    touched: set[str] = set()
+    sides = () if fault.between is None else (*fault.between[0], *fault.between[1])
+    for target in (*fault.targets, *sides):
+        section, _, name = target.partition("[")[0].partition(".")
+        if section == "broker" and fault.between is None:
+            topics |= set(topics_named(scenario))
+        elif section == "broker":
+            topics |= _cut_from_broker(sides, scenario)
+        elif section == "consumers":
+            touched.add(name)
+        elif section == "producers":
+            topics.add(scenario.producers[name].topic)
+        else:
+            touched |= {group for group, spec in scenario.consumers.items() if name in spec.dependencies}
+    while True:
+        for name in touched:
+            spec = scenario.consumers[name]
+            topics |= {publish.topic for publish in spec.publishes}
+            topics |= {spec.dead_letter.topic} if spec.dead_letter else set()
+        more = {name for name, spec in scenario.consumers.items() if topics & set(spec.topics)} - touched
+        if not more:
+            return [f"consumers.{name}" for name in scenario.consumers if name in touched]
+        touched |= more
+
+
+def _cut_from_broker(sides: tuple[str, ...], scenario: Outline) -> set[str]:
+    """Topics that a cut of the broker from other components, or of nodes from each other, can touch."""
+    others = [side.partition("[")[0] for side in sides if not side.startswith("broker")]
+    return set() if others else set(topics_named(scenario))
 
 
 def endless_cycles(scenario: Outline) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,7 @@ COLUMNS = (
 
 def trace_events(groups: Sequence[GroupRecord]) -> dict[str, np.ndarray]:
     """The columns, a row for each event of each topic of each group: times in s, nan where they did not come, NONE for
-    no parent or key. An event is published and available as it is produced."""
+    no parent or key. An event is published when it is stored, available when it can be read."""
     parts = [_rows(group, topic) for group in groups for topic in range(len(group.topics))]
     return {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS} if parts else {}
 
@@ -37,15 +37,15 @@ def _rows(group: GroupRecord, topic: int) -> dict[str, np.ndarray]:
         "topic": np.full(n, group.topics[topic], dtype=object),
         "partition": _partitions(group, topic, n),
         "produced": produced,
-        "published": produced,
-        "available": produced,
+        "published": messages.stored(),
+        "available": messages.available(),
         "started": view(journey.started, n),
         "effect": effect,
         "settled": np.full(n, np.nan) if group.settled is None else group.settled[topic],
         "attempts": view(journey.attempts, n),
         "deliveries": view(journey.deliveries, n),
         "effects": effects,
-        "state": np.array(STATES, dtype=object)[group.states[topic]],
+        "state": np.array((*STATES, "unpublished"), dtype=object)[group.states[topic]],
     }
 
 

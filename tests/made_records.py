@@ -9,7 +9,7 @@ import numpy as np
 
 from models.journey import Journey
 from models.message import NONE, Messages
-from models.record import BACKLOG, PROCESSED, RUNNING, GroupRecord, SystemRecord
+from models.record import BACKLOG, PROCESSED, RUNNING, GroupRecord, SystemRecord, TopicRecord
 
 NAN = float("nan")
 
@@ -68,14 +68,15 @@ def made_group(*journeys: Journey, name: str = "consumers.payment", **given: Any
 
 def made_system(*groups: GroupRecord, duration: float, **given: Any) -> SystemRecord:
     """A run of `groups` without warm-up, ended at its duration."""
-    topics = {each.messages.topic: each.messages for group in groups for each in group.journeys}
+    none = np.empty(0, dtype=np.int32)
+    messages = [each.messages for group in groups for each in group.journeys]
+    topics = {each.topic: TopicRecord(name=each.topic, messages=each, again=none) for each in messages}
     usual: dict[str, Any] = {
         "duration": duration,
         "warmup": 0.0,
         "end": duration,
         "producers": [],
         "topics": topics,
-        "again": dict.fromkeys(topics, np.empty(0, dtype=np.int32)),
         "groups": list(groups),
         "dependencies": [],
         "faults": [],

@@ -31,6 +31,7 @@ from models.record import (
     DependencyRecord,
     FaultRecord,
     ProducerRecord,
+    TopicRecord,
 )
 from models.sample import Sample
 from models.slos import Slo
@@ -72,7 +73,17 @@ def whole_system():
         has_dependencies=True,
         publishes=True,
     )
-    shop = {"topic": "orders", "produced": np.array([1.0, 2.0, 3.0]), "verdicts": {"published": 3}}
+    produced = np.array([1.0, 2.0, 3.0])
+    shop = {
+        "topic": "orders",
+        "produced": produced,
+        "stored": produced,
+        "acknowledged": produced,
+        "verdicts": np.zeros(3, dtype=np.int8),
+        "retries": np.empty(0),
+        "blocked": [],
+        "instances": 1,
+    }
     outage = {
         "targets": [PAYMENT],
         "windows": [(PAYMENT, 5.0, 6.0)],
@@ -251,7 +262,8 @@ def test_a_topic_stores_copies_and_a_log_keeps_them() -> None:
     assert (queue["stored"], queue["size_max"]) == (2, 2)
     commits = [(np.array([1.0, 3.0, 7.0]), np.empty(0), np.empty(0, dtype=int))] * 2
     log = made_group(journey, partitions=partitions, commits=commits)
-    found = values(made_system(log, duration=10.0, end=20.0, again={"orders": np.array([0])}), "topics.orders")
+    copied = {"orders": TopicRecord(name="orders", messages=journey.messages, again=np.array([0]))}
+    found = values(made_system(log, duration=10.0, end=20.0, topics=copied), "topics.orders")
     assert (found["stored"], found["size_max"], found["lost"], found["available_fraction"]) == (4, 4, 0, 1)
 
 

@@ -1,0 +1,273 @@
+"""The nodes of the broker: which are there, who notices when one is not, and the replicas that they keep.
+
+A controller (KRaft's quorum, ZooKeeper, Raft's own votes) sees every node that is on the side of the network with a majority
+of the nodes. It notices that one is gone `detection_time` later, and only while there is such a majority.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+from models.broker import Broker
+from models.links import Links
+from models.replica import ReplicaSet
+from simulator.distributions import Constant, Distribution
+from simulator.simulation import TIMER, Simulation
+from simulator.streams import Stream, name_key
+
+REPLICA_LAG_MAX = 30.0
+"""A follower that has not caught up for so long (s) leaves the in-sync set: Kafka's `replica.lag.time.max.ms`."""
+TRAILING_CHECK = REPLICA_LAG_MAX / 2
+"""How often the leader looks (s): Kafka's isr-expiration task."""
+WRITE_BACK = 30.0
+"""What is older (s) is on disk where flushing is left to the machine: Linux's `vm.dirty_expire_centisecs`."""
+INFINITY = math.inf
+
+
+class Node:
+    """One node. Faults count up and down: any crash, stop or power loss keeps it down, any pause frozen.
+
+    `dark`: its machine has no power. `broke`: when its connections last broke (s). `waiting`: requests that came while it was
+    frozen.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.path = f"broker.nodes[{number}]"
+        self.down = self.frozen = self.dark = 0
+        self.slow = 1.0
+        self.broke = -INFINITY
+        self.fenced = False
+        self.lost_data = False
+        self.seen = True
+        self.turns = 0
+        self.watched = False
+        self.waiting: list[Callable[[], None]] = []
+
+    @property
+    def runs(self) -> bool:
+        """Whether its process is at work."""
+        return not self.down and not self.frozen
+
+
+class Cluster:
+    """All nodes of one replication. `disturbed`: whoever must know that nodes or links have changed."""
+
+    def __init__(self, sim: Simulation, spec: Broker, links: Links, place: int) -> None:
+        self.sim = sim
+        self.spec = spec
+        self.links = links
+        self.place = place
+        self.nodes = [Node(number) for number in range(spec.nodes)]
+        self.replicas: list[ReplicaSet] = []
+        self.disturbed: list[Callable[[], None]] = []
+        self.interval = spec.replication_interval
+        self.mean_lag = 0.0 if self.interval is not None else spec.replication_lag.mean
+        self._lag: Distribution = spec.replication_lag
+        self._constant = spec.replication_lag.value if isinstance(spec.replication_lag, Constant) else None
+        self._detection = sim.stream("broker/detection")
+        self._election = sim.stream("broker/election")
+        self._side = {node.number for node in self.nodes}
+        links.listeners.append(self.look)
+
+    # -- what replicas ask --------------------------------------------------------------------------------------------
+
+    def lag(self, stream: Stream, identity: int, node: int) -> float:
+        """Seconds after which a follower has a record, by the identity of its event."""
+        number = node % len(self.nodes)
+        if self._constant is not None:
+            return self._constant * self.nodes[number].slow
+        return self._lag.ppf(stream.uniform(identity, node)) * self.nodes[number].slow
+
+    def in_touch(self, one: int, other: int) -> bool:
+        """Whether two nodes work and reach each other."""
+        nodes = self.nodes
+        return nodes[one].runs and nodes[other].runs and self.links.both(nodes[one].path, nodes[other].path)
+
+    def answers(self, node: int) -> bool:
+        """Whether a leader can serve: it works, and has not been replaced."""
+        return self.nodes[node].runs and not self.nodes[node].fenced
+
+    def in_quorum(self, node: int) -> bool:
+        """Whether the controller sees a node."""
+        return self.nodes[node].runs and node in self._side
+
+    def election_seconds(self, name: str, turn: int) -> float:
+        """From the noticing to a new leader serving."""
+        law = self.spec.election_time
+        return 0.0 if law is None else law.ppf(self._election.uniform(name_key(name), turn))
+
+    # -- what faults do -----------------------------------------------------------------------------------------------
+
+    def crash(self, number: int) -> None:
+        """The process is gone; its connections close, its log stays."""
+        self.nodes[number].down += 1
+        self.nodes[number].broke = self.sim.now
+        self.look()
+
+    def stop(self, number: int) -> None:
+        """A planned stop: it hands over what it leads first."""
+        node = self.nodes[number]
+        node.down += 1
+        node.broke = self.sim.now
+        if node.down == 1 and not node.fenced:
+            node.fenced, node.seen = True, False
+            for replicas in self.replicas:
+                replicas.fence(number, planned=True)
+        self.look()
+
+    def restart(self, number: int) -> None:
+        """A crash or stop is over."""
+        self.nodes[number].down -= 1
+        self.look()
+
+    def lose_power(self, number: int) -> None:
+        """The machine is gone without a word, and with it what was not flushed."""
+        node = self.nodes[number]
+        node.down += 1
+        node.dark += 1
+        node.lost_data = True
+        for replicas in self.replicas:
+            replicas.loses_unflushed(number, self._flushed_until())
+        self.look()
+
+    def get_power(self, number: int) -> None:
+        """The machine is back. It was gone for everybody, however short: its registration is a new one."""
+        node = self.nodes[number]
+        node.dark -= 1
+        node.down -= 1
+        node.broke = self.sim.now
+        if not node.down and node.lost_data:
+            node.lost_data = False
+            if not node.fenced:
+                self._fence(node)
+        self.look()
+
+    def _flushed_until(self) -> float:
+        now, interval = self.sim.now, self.spec.flush_interval
+        if interval == "never" or interval is None:
+            return now - WRITE_BACK
+        return now if interval == 0.0 else math.floor(now / interval) * interval
+
+    def pause(self, number: int) -> None:
+        """The node stands still: requests to it wait."""
+        self.nodes[number].frozen += 1
+        self.look()
+
+    def resume(self, number: int) -> None:
+        """It goes on where it was, and meets the requests that have come."""
+        node = self.nodes[number]
+        node.frozen -= 1
+        self.look()
+        if not node.frozen:
+            waiting, node.waiting = node.waiting, []
+            for request in waiting:
+                request()
+
+    def slow_down(self, number: int, factor: float) -> None:
+        """Copies reach that node `factor` times as late."""
+        self.nodes[number].slow = factor
+        self._watch_followers()
+
+    # -- the controller -----------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Nodes or links have changed: who sees whom, and what follows from it."""
+        self._side = self._majority()
+        for node in self.nodes:
+            seen = self.in_quorum(node.number)
+            if seen and not node.seen:
+                node.seen, node.watched = True, False
+                node.turns += 1
+                if node.fenced:
+                    node.fenced = False
+                    for replicas in self.replicas:
+                        replicas.back(node.number)
+            elif not seen:
+                node.seen = False
+                if not node.fenced and not node.watched and self._side:
+                    self._watch(node)
+        for replicas in self.replicas:
+            replicas.look()
+        self._watch_followers()
+        for tell in self.disturbed:
+            tell()
+
+    def _majority(self) -> set[int]:
+        """The nodes that the controller reaches: those linked with the best linked one, if they are more than half."""
+        if not self.links.cuts:
+            return {node.number for node in self.nodes}
+        linked = [
+            {other.number for other in self.nodes if other is node or self.links.both(node.path, other.path)}
+            for node in self.nodes
+        ]
+        best = max(linked, key=len)
+        return best if 2 * len(best) > len(self.nodes) else set()
+
+    def _watch(self, node: Node) -> None:
+        node.watched = True
+        node.turns += 1
+        turn = node.turns
+        law = self.spec.detection_time
+        seconds = 0.0 if law is None else law.ppf(self._detection.uniform(node.number, turn))
+
+        def noticed() -> None:
+            if node.turns != turn or node.seen:
+                return
+            node.watched = False
+            if self._side:
+                self._fence(node)
+
+        self.sim.call_at(self.sim.now + seconds, TIMER, noticed, self.place)
+
+    def _fence(self, node: Node) -> None:
+        node.fenced = True
+        for replicas in self.replicas:
+            replicas.fence(node.number)
+        for tell in self.disturbed:
+            tell()
+
+    def _watch_followers(self) -> None:
+        """Followers that cannot keep up, though the controller sees them, leave the in-sync set in the end."""
+        for replicas in self.replicas:
+            for number in list(replicas.in_sync):
+                if self._trails(replicas, number) and number not in replicas.trailing:
+                    replicas.trailing[number] = self.sim.now
+                    first = math.ceil((self.sim.now + REPLICA_LAG_MAX) / TRAILING_CHECK) * TRAILING_CHECK
+                    self.sim.call_at(first, TIMER, partial(self._expel, replicas, number, self.sim.now), self.place)
+                elif number in replicas.trailing and not self._trails(replicas, number):
+                    del replicas.trailing[number]
+
+    def _expel(self, replicas: ReplicaSet, number: int, since: float) -> None:
+        if replicas.trailing.get(number) == since:
+            del replicas.trailing[number]
+            replicas.trails(number)
+
+    def _trails(self, replicas: ReplicaSet, number: int) -> bool:
+        leader = replicas.leader
+        if leader is None or number == leader or not self.in_quorum(leader) or not self.in_quorum(number):
+            return False
+        slow = self.mean_lag * self.nodes[number].slow > REPLICA_LAG_MAX
+        return slow or not self.in_touch(leader, number)
+
+    def is_connected(self, path: str, number: int) -> bool:
+        """Whether a connection between a component and a node carries anything."""
+        node = self.nodes[number]
+        return not node.dark and not node.frozen and self.links.both(path, node.path)
+
+    # -- requests -----------------------------------------------------------------------------------------------------
+
+    def receive(self, number: int, handle: Callable[[], None], refuse: Callable[[], None]) -> None:
+        """A request arrives at a node: it is handled, waits while the node is frozen, is refused by a dead process, and
+        not answered by a dead machine."""
+        node = self.nodes[number]
+        if node.dark:
+            return
+        if node.down:
+            refuse()
+        elif node.frozen:
+            node.waiting.append(handle)
+        else:
+            handle()
