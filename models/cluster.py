@@ -94,6 +94,10 @@ class Cluster:
         """Whether the controller sees a node."""
         return self.nodes[node].runs and node in self._side
 
+    def runs(self, node: int) -> bool:
+        """Whether its process is at work."""
+        return self.nodes[node].runs
+
     def election_seconds(self, name: str, turn: int) -> float:
         """From the noticing to a new leader serving."""
         law = self.spec.election_time

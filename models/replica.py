@@ -11,15 +11,42 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from models.broker import Broker
 from simulator.recorder import Trail
-from simulator.simulation import DELIVERY, TIMER
-
-if TYPE_CHECKING:
-    from models.cluster import Cluster
+from simulator.simulation import DELIVERY, TIMER, Simulation
+from simulator.streams import Stream
 
 INFINITY = math.inf
+
+
+class Nodes(Protocol):
+    """What replicas ask about the nodes that keep them. `interval`, `mean_lag`: of copies, s."""
+
+    sim: Simulation
+    spec: Broker
+    place: int
+    interval: float | None
+    mean_lag: float
+
+    def lag(self, stream: Stream, identity: int, node: int) -> float:
+        """Seconds after which a follower has a record, by the identity of its event."""
+
+    def in_touch(self, one: int, other: int) -> bool:
+        """Whether two nodes work and reach each other."""
+
+    def answers(self, node: int) -> bool:
+        """Whether a leader can serve: it works, and has not been replaced."""
+
+    def in_quorum(self, node: int) -> bool:
+        """Whether the controller sees a node."""
+
+    def runs(self, node: int) -> bool:
+        """Whether its process is at work."""
+
+    def election_seconds(self, name: str, turn: int) -> float:
+        """From the noticing to a new leader serving."""
 
 
 class Sender(Protocol):
@@ -85,7 +112,7 @@ class ReplicaSet:
     records a replica out of step holds. `tail`: the records that are not committed, or not acknowledged, by everybody yet.
     """
 
-    def __init__(self, cluster: Cluster, name: str, nodes: Sequence[int], store: Store, majority: bool) -> None:
+    def __init__(self, cluster: Nodes, name: str, nodes: Sequence[int], store: Store, majority: bool) -> None:
         self.cluster = cluster
         self.sim = cluster.sim
         self.name = name
@@ -252,7 +279,7 @@ class ReplicaSet:
         self.look()
 
     def _depose(self, node: int, planned: bool) -> None:
-        self.isolated = node if self.cluster.nodes[node].runs else None
+        self.isolated = node if self.cluster.runs(node) else None
         self.leader = None
         self._elect(at_once=planned)
 

@@ -31,6 +31,12 @@ AT = {"at": "1m", "for": "1m"}
 SLO = {"component": "consumers.log", "metric": "lag_max", "below": 9}
 
 
+def cut(*sides):
+    """A network partition between the sides."""
+    between = {} if sides == (None,) else {"between": list(sides)}
+    return [{"name": "f", "kind": "partition", "at": 1, "for": 1, **between}]
+
+
 def fault(**fields: Any) -> list[dict[str, Any]]:
     """A list of one fault, at 1 min for 1 min unless `fields` have it otherwise."""
     timed = {"at", "every", "for", "time_to_failure", "time_to_repair", "trace"} & set(fields)
@@ -239,7 +245,7 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     ("consumers/queue/consumer_timeout", "1ns", "consumers.queue.consumer_timeout", ["1e-09 s", "at least 6e-07 s"]),
     # what is not built
     ("broker/profile", "sqs", "broker.profile", ['"sqs" is not supported yet', '"rabbitmq"']),
-    ("broker/publish_latency", "1ms", "broker.publish_latency", ["not supported yet"]),
+    ("broker/publish_latency", "1mms", "broker.publish_latency", ["1mms"]),
     ("broker/disk", "1GB", "broker.disk", ["not supported yet"]),
     ("topics/q", {"delivery": "lease"}, "topics.q.delivery", ['"lease" is not supported yet', '"queue"']),
     (
@@ -249,7 +255,6 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
         ["300 s", "shorter than the run (600 s) is not supported yet", "must be at least 600 s"],
     ),
     ("topics/t", {"max_length": 5}, "topics.t.max_length", ["not supported yet"]),
-    ("producers/p/linger", "5ms", "producers.p.linger", ["not supported yet"]),
     ("consumers/log/extend_lease", True, "consumers.log.extend_lease", ["not supported yet"]),
     ("consumers/log/hedge_after", "1s", "consumers.log.hedge_after", ["not supported yet"]),
     ("consumers/log/rebalance", "cooperative", "consumers.log.rebalance", ['"cooperative" is not supported yet']),
@@ -268,7 +273,7 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     ),
     ("consumers/log/idempotency", {"ttl": 1, "store": "s"}, "consumers.log.idempotency.store", ["not supported yet"]),
     ("dependencies/gateway/timeout", 1, "dependencies.gateway.timeout", ["not supported yet"]),
-    ("network", {"loss": 0.1}, "network", ["not supported yet"]),
+    ("network", {"loss": 1.1}, "network.loss", ["1.1"]),
     (
         "sagas",
         {"s": {"style": "orchestration", "arrivals": SMALL["producers"]["p"]["arrivals"], "steps": []}},
@@ -279,7 +284,15 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     ("stores", {"s": {"latency": 1}}, "stores", ["not supported yet"]),
     ("costs", {"storage_gb_month": 1.0}, "costs.storage_gb_month", ["not supported yet"]),
     ("faults", fault(kind="loss", rate=0.1), "faults[0].kind", ['"loss" is not supported yet', '"crash"']),
-    ("faults", fault(target="broker.nodes[0]"), "faults[0].target", ["not supported yet"]),
+    ("faults", fault(target="broker.nodes[3]"), "faults[0].target", ["node 3 of 1", "below 1"]),
+    ("faults", fault(target="broker.node"), "faults[0].target", ['did you mean "broker.nodes"?']),
+    ("faults", fault(target="broker", kind="surge", factor=2), "faults[0].kind", ["surge", '"power_loss"']),
+    ("faults", fault(target="producers.p[1]"), "faults[0].target", ["instance 1 of 1", "below 1"]),
+    ("faults", cut(["broker"]), "faults[0].between[1]", ["required"]),
+    ("faults", cut(["broker"], ["producer.p"]), "faults[0].between[1][0]", ['did you mean "producers.p"?']),
+    ("faults", cut(["broker"], ["broker.nodes[0]"]), "faults[0].between", ["broker.nodes[0] on both sides"]),
+    ("faults", cut(None), "faults[0].between", ["required"]),
+    ("faults", fault(one_way=True), "faults[0].one_way", ["only with kind partition"]),
     ("faults", fault(target="producers.p -> broker"), "faults[0].target", ["not supported yet"]),
     ("faults", fault(crews=1), "faults[0].crews", ["not supported yet"]),
     # files that it names
@@ -340,9 +353,9 @@ def test_all_faults_are_told_at_once():
 
 
 def test_what_is_not_built_is_told_with_what_contradicts():
-    data = changed("network", {"loss": 0.1})
+    data = changed("alerts", [{"name": "a", "component": "c", "metric": "lag", "above": 1}])
     data["broker"]["replication_factor"] = 3
-    assert [problem.path for problem in problems(data)] == ["network", "broker.replication_factor"]
+    assert [problem.path for problem in problems(data)] == ["alerts", "broker.replication_factor"]
 
 
 def test_of_a_union_of_tables_the_nearest_is_explained():
