@@ -69,14 +69,17 @@ class Channel:
         for queue in self.queues:
             queue.append_again(event, now)
 
+    def takes(self, event: int) -> bool:
+        """Whether a record of the event would be stored now."""
+        return True
+
     def add_child(self, parents: Messages, parent: int, source: int, key: int, copy: int | None, now: float) -> int:
-        """A new event published by a handler; `copy` is None where there is one, which then has its root's luck."""
+        """A new event, not stored yet, from a handler; `copy` is None where there is one, which has its root's luck."""
         messages = self.messages
         luck = messages.luck_of(parents, parent) if copy is None else NO_LUCK
         event = messages.add(now, parents.key_of(parent), parents.born_at(parent), parent, source, luck)
         if luck is NO_LUCK:
             messages.identities[event] = child_identity(parents.identity(parent), key, copy or 0)
-        self.append(event)
         return event
 
     def adopt(self, origin: Messages, event: int, source: int, now: float) -> None:

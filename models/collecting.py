@@ -109,7 +109,7 @@ def _producer(producer: Producing, end: float) -> ProducerRecord:
     messages, publisher = producer.messages, producer.publisher
     mine = messages.roots(producer.root)
     passage = messages.passage
-    clients = [instance.client for instance in publisher.instances] if publisher is not None else []
+    clients = [instance.way.client for instance in publisher.instances] if publisher is not None else []
     return ProducerRecord(
         name=producer.name,
         topic=producer.channel.name,

@@ -49,7 +49,7 @@ class Consumer(Spec):
     permanent: Literal["retry", "dead_letter", "discard"] = "retry"
     dependencies: tuple[Name, ...] = ()
     publishes: tuple[Publish, ...] = ()
-    outbox: Annotated[Outbox | None, TABLE] = Field(None, json_schema_extra=later())
+    outbox: Annotated[Outbox | None, TABLE] = None
     useful_for: Duration | None = Field(None, json_schema_extra=later())
     timeout: Duration | None = None
     hedge_after: Duration | None = Field(None, json_schema_extra=later())

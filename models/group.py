@@ -10,6 +10,7 @@ from models.budget import BudgetState
 from models.gate import Gate
 from models.handling import Handling
 from models.instance import Instance, Life
+from models.outbox import Outbox
 from models.settlement import Settlement
 from models.subscription import Subscription
 from simulator.recorder import Trail
@@ -48,6 +49,7 @@ class Group:
         self.shared_budget: BudgetState | None = None
         if spec.retry is not None and spec.retry.budget is not None and spec.retry.scope == "group":
             self.shared_budget = BudgetState(spec.retry.budget)
+        self.outboxes: dict[str, Outbox] = {}
         self.unserved = Trail(partition="i", start="d", end="d")
         self.lives: list[Life] = []
         self.life_seconds = 0.0
@@ -101,6 +103,8 @@ class Group:
     def crash(self, instance: Instance) -> None:
         """The process is gone; the broker is told nothing."""
         instance.down += 1
+        for outgoing in instance.outgoing.values():
+            outgoing.crash()
         for life in self._lives_of(instance):
             life.catch_up(math.nextafter(self.sim.now, 0.0))
             self._bury(life)
@@ -149,6 +153,8 @@ class Group:
         """The process stands still: its heartbeats stop, what it called goes on."""
         instance.pauses += 1
         if instance.pauses == 1:
+            for outgoing in instance.outgoing.values():
+                outgoing.client.freeze()
             for life in self._lives_of(instance):
                 life.catch_up(math.nextafter(self.sim.now, 0.0))
                 life.freeze()
@@ -161,6 +167,8 @@ class Group:
         """It goes on where it was, perhaps as a zombie: expelled, and not yet aware of it."""
         instance.pauses -= 1
         if instance.pauses == 0:
+            for outgoing in instance.outgoing.values():
+                outgoing.client.thaw()
             for life in self._lives_of(instance):
                 life.thaw()
                 self.membership.resumed(life)

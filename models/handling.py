@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterator, Mapping
+
+import numpy as np
 
 from models.channel import Channel
 from models.consumer import Consumer
 from models.draws import ONCE, drawer, rare_drawer, uniform_drawer
 from models.idempotency import Marks
 from models.journey import MARK, Journey
+from models.outbox import Outbox
 from models.outcome import OK, SUPPRESSED
+from models.outgoing import Outgoing, Post
 from models.server import Server
 from simulator.recorder import grow
 from simulator.simulation import Simulation
@@ -39,18 +43,26 @@ class Publication:
 
     def publish(self, event: int, now: float) -> None:
         """Stores the event's children in the target topic, or a further record of each that is there."""
-        messages, target = self.journey.messages, self.target
+        for child, is_new in self.children_of(event, now):
+            if is_new:
+                self.target.append(child)
+            else:
+                self.target.append_again(child, now)
+
+    def children_of(self, event: int, now: float) -> Iterator[tuple[int, bool]]:
+        """The event's children, and whether each was unknown before now."""
+        messages = self.journey.messages
         if self.probability < 1.0 and self.stream.uniform(messages.identity(event)) >= self.probability:
             return
         first = event * self.count
         for copy in range(self.count):
             child = self.children[first + copy]
-            if child >= 0:
-                target.append_again(child, now)
-            else:
-                self.children[first + copy] = target.add_child(
-                    messages, event, self.source, self.key, copy if self.count > 1 else None, now
-                )
+            is_new = child < 0
+            if is_new:
+                luck = copy if self.count > 1 else None
+                child = self.target.add_child(messages, event, self.source, self.key, luck, now)
+                self.children[first + copy] = child
+            yield child, is_new
 
 
 class Handling:
@@ -111,6 +123,36 @@ class Handling:
         for publication in self.publications:
             publication.publish(event, now)
         self.journey.published[event] = 1
+
+    def post(self, event: int, now: float, outgoing: Mapping[str, Outgoing]) -> list[Post]:
+        """Sends everything that the handler publishes on its way, by the clients of its instance."""
+        return [
+            outgoing[publication.target.name].post(child)
+            for publication in self.publications
+            for child, _ in publication.children_of(event, now)
+        ]
+
+    def put_in(self, outboxes: Mapping[str, Outbox]) -> None:
+        """Everything that the handler publishes is stored with its effects."""
+
+        def put(event: int) -> None:
+            for publication in self.publications:
+                target = publication.target
+                for child, _ in publication.children_of(event, self.sim._now):
+                    outboxes[target.name].publish(child, target.partition_of(child).number)
+            self.journey.published[event] = 1
+
+        self.journey.on_effect.append(put)
+
+    def check_published(self, on_their_way: Mapping[str, Container[int]]) -> None:
+        """The run is over: an event is published only if all its children were stored, or are surely going to be."""
+        for publication in self.publications:
+            stored, going = publication.target.messages.stored(), on_their_way.get(publication.target.name, ())
+            children = np.array(publication.children, dtype=np.int64).reshape(-1, publication.count)
+            missing = (children >= 0) & np.isnan(np.append(stored, np.nan)[children])
+            missing[missing] = [child not in going for child in children[missing]]
+            for event in np.flatnonzero(missing.any(axis=1)):
+                self.journey.published[event] = 0
 
     def suppress(self, event: int, now: float) -> None:
         """The event is marked as done and is not handled again: lost, if nothing was ever done."""

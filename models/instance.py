@@ -9,6 +9,7 @@ import simpy
 
 from models.budget import BudgetState
 from models.gate import Gate
+from models.outgoing import Outgoing
 from models.record import DOWN, PAUSED, RUNNING, STARTING
 from simulator.recorder import Trail
 from simulator.simulation import Simulation, Waker
@@ -145,6 +146,7 @@ class Instance:
         self.lives = 0
         self.starts = 0
         self.life: Life | None = None
+        self.outgoing: dict[str, Outgoing] = {}
         self.states = Trail(time="d", state="b")
 
     def note(self) -> None:

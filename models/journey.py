@@ -39,6 +39,7 @@ class Journey:
         self.discards = Trail(event="i", time="d")
         self.losses = Trail(event="i", time="d", cause="b")  # cause: index into CAUSES
         self.refused: Counter[int] = Counter()
+        self.on_effect: list[Callable[[int], object]] = []
         self.on_settled: list[Callable[[int], object]] = []
         self._has_dependencies = has_dependencies
         self._publishes = publishes
@@ -59,6 +60,8 @@ class Journey:
 
     def effect_applied(self, event: int, now: float) -> None:
         """The handler's effect on the world happened, for the first time or again."""
+        for publish in self.on_effect:
+            publish(event)
         if self.effect[event] != self.effect[event]:
             self.effect[event] = now
             for tell in self.on_settled:

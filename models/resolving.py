@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from models.broker import Delivery
 from models.consumer import Consumer
 from models.outline import Outline
-from models.producer import Producer
+from models.producer import Producer, Terms
 from models.profiles import Profile, at_home, profile_of
 from models.retry import Redelivery
 from models.topic import Topic
@@ -54,6 +54,12 @@ def _producer(producer: Producer, own: Profile) -> Producer:
     # Kafka's client gives up idempotence by itself where the other settings contradict it.
     idempotent = defaults["idempotent"] and acks == "all" and producer.max_in_flight <= 5
     return filled(producer, {**defaults, "idempotent": idempotent})
+
+
+def handler_terms(scenario: Outline) -> Terms:
+    """How handlers publish: as the profile's client does where nothing is said."""
+    defaults = profile_of(scenario.broker.profile).defaults["producers"]
+    return filled(Terms(), defaults)
 
 
 def _consumer(consumer: Consumer, profile: Profile) -> Consumer:

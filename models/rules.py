@@ -36,6 +36,7 @@ class Rules:
         self.max_deliveries = self.redelivery.max_deliveries or 0
         self.knows_poison = spec.permanent != "retry"
         self.defer_publishes = spec.commit == "transaction"
+        self.publishes_last = bool(spec.publishes) and not self.defer_publishes and spec.outbox is None
         self.shared_gate = spec.breaker is not None and spec.breaker.scope == "group"
         self.may_be_poison = may_be_poison
         self.may_fail = may_fail

@@ -8,7 +8,7 @@ from typing import Protocol
 from models.channel import Channel
 from models.delay import DelayLine
 from models.handling import Handling
-from models.journey import Journey
+from models.journey import MOVE, Journey
 from models.outcome import POISON, SHORT
 from models.rules import Rules
 from simulator.simulation import Simulation
@@ -84,6 +84,9 @@ class Settlement:
         letter = rules.dead_letter
         if letter is None or (outcome == POISON and rules.spec.permanent == "discard"):
             journey.discard(event, now)
+            return
+        if self.dead_letters is not None and not letter.safe and not self.dead_letters.takes(event):
+            journey.lose(event, now, MOVE)
             return
         journey.move(event, now)
         self.resting[journey][event] += 1

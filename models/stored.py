@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 from models.channel import Channel
 from models.cluster import Cluster
@@ -14,6 +15,17 @@ from models.passage import Passage
 from models.replica import INFINITY, Entry, ReplicaSet
 from simulator.recorder import NAN
 from simulator.simulation import Simulation
+
+
+class House(Protocol):
+    """Who stores surely, for the broker itself. `posts`: what is not stored yet."""
+
+    @property
+    def posts(self) -> Mapping[int, object]:
+        """By event."""
+
+    def post(self, event: int) -> object:
+        """An event of the topic, for the first time or again."""
 
 
 class LogStore:
@@ -144,6 +156,7 @@ class StoredTopic(Channel):
                 store = LogStore(self, partition)
             self.replicas.append(ReplicaSet(cluster, f"topics.{name}[{partition.number}]", places, store, majority))
         cluster.replicas += self.replicas
+        self.house: House
 
     def has_enough(self, replicas: ReplicaSet) -> bool:
         """Whether enough replicas are in sync to acknowledge to who wants all of them."""
@@ -162,6 +175,19 @@ class StoredTopic(Channel):
         else:
             passage.stored[event] = self.sim._now
         return replicas.append(event, self.messages.identity(event), again)
+
+    def append(self, event: int) -> None:
+        """As of any channel: what the broker itself or a transaction stores gets there sooner or later."""
+        self.house.post(event)
+
+    def append_again(self, event: int, now: float) -> None:
+        """As of any channel."""
+        self.house.post(event)
+
+    def takes(self, event: int) -> bool:
+        """As of any channel."""
+        replicas = self.replicas[self.partition_of(event).number]
+        return replicas.leader is not None and self.cluster.answers(replicas.leader)
 
     def uncommitted(self) -> Iterator[int]:
         """As of any channel."""

@@ -10,63 +10,19 @@ import simpy
 from pydantic import PrivateAttr
 from simpy.core import StopSimulation
 
-from models.arrivals import ClosedArrivals
+from models.assembly import Assembly
 from models.books import balanced, final_states
-from models.channel import Channel
-from models.cluster import Cluster
 from models.collecting import Window, collect
-from models.course import Course
 from models.footprint import check_memory
-from models.group import Group
-from models.handling import Handling
-from models.injection import Injection
-from models.journey import Journey
-from models.links import Links
-from models.log_subscription import LogSubscription
 from models.measures import measure
-from models.message import Messages
-from models.network import Network
+from models.parts import Parts
 from models.pricing import cost_per_hour
-from models.producer import Producer
-from models.producing import AheadProducing, ClosedProducing, OpenProducing, Producing
-from models.publisher import Publisher
-from models.queue_subscription import QueueSubscription
-from models.rules import Rules
 from models.scenario import Scenario
-from models.server import Server
-from models.settlement import Settlement
 from models.stored import StoredTopic, lose_what_was_cut_off
-from models.subscription import Subscription
-from models.topic import Topic
-from models.topology import has_course, has_nodes, is_single, is_undisturbed, may_be_poison, may_fail
 from simulator.results import Measure, Measurement
 from simulator.simulation import WAIT_END, Simulation
-from simulator.streams import name_key
 
-PLACES = 1 << 20
-"""Places at ties for the members of one component."""
-
-SUBSCRIPTIONS: dict[str, Callable[..., Subscription[Any]]] = {"log": LogSubscription, "queue": QueueSubscription}
-"""By model of delivery."""
-
-OwnProcess = Callable[[Simulation, "Parts"], Generator[simpy.Event, Any, Any]]
-
-
-class Parts:
-    """The running parts of one replication, by path: what a user's own process may look at and act on."""
-
-    def __init__(self, sim: Simulation, scenario: Scenario) -> None:
-        self.sim = sim
-        self.scenario = scenario
-        self.links = Links(sim, scenario.network or Network())
-        self.cluster: Cluster | None = None
-        self.channels: dict[str, Channel] = {}
-        self.producers: dict[str, Producing] = {}
-        self.servers: dict[str, Server] = {}
-        self.groups: dict[str, Group] = {}
-        self.injection: Injection
-        self.window: Window
-        self.end = math.inf
+OwnProcess = Callable[[Simulation, Parts], Generator[simpy.Event, Any, Any]]
 
 
 class System(Scenario):
@@ -144,7 +100,7 @@ class System(Scenario):
         scenario = self.resolved()
         sim.horizon = self.horizon
         parts = Parts(sim, scenario)
-        _Assembly(parts).build()
+        Assembly(parts).build()
         parts.window = Window(sim, parts.groups, parts.servers, scenario.run)
         for own in self._processes:
             sim.process(own(sim, parts))
@@ -166,6 +122,12 @@ class System(Scenario):
                 producer.publisher.finish()
         for group in parts.groups.values():
             group.finish()
+            if group.spec.publishes and parts.cluster is not None:
+                stored = [channel for channel in parts.channels.values() if isinstance(channel, StoredTopic)]
+                going = {topic.name: topic.house.posts.keys() for topic in stored}
+                going |= {name: outbox.rows.keys() for name, outbox in group.outboxes.items()}
+                for handling in group.handlings:
+                    handling.check_published(going)
         fates = {name: final_states(group, parts.servers.values()) for name, group in parts.groups.items()}
         states = {name: states for name, (states, _) in fates.items()}
         books = balanced(parts.producers, parts.groups, parts.channels, states, parts.end)
@@ -193,106 +155,10 @@ def _drain(parts: Parts) -> None:
         to_come = any(len(group.settlement.parked) for group in parts.groups.values())
         publishers = [producer.publisher for producer in parts.producers.values() if producer.publisher is not None]
         to_come = to_come or any(publisher.is_busy() for publisher in publishers)
+        to_come = to_come or any(outbox.rows for group in parts.groups.values() for outbox in group.outboxes.values())
         if not to_come and not any(mask.any() for mask in live):
             raise StopSimulation(None)
         step = max(parts.scenario.run.duration / 600, (parts.sim.now - parts.scenario.run.duration) / 100)
         parts.sim.call_at(parts.sim.now + step, WAIT_END, look)
 
     look()
-
-
-class _Assembly:
-    """Builds the parts of one replication in the order of the scenario."""
-
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
-        self.sim = parts.sim
-        self.scenario = parts.scenario
-        self.courses: dict[str, Course] = {}
-        self._places = 0
-
-    def build(self) -> None:
-        """Topics, dependencies, groups, producers, faults; then everything starts."""
-        scenario, parts = self.scenario, self.parts
-        if has_nodes(scenario):
-            parts.cluster = Cluster(self.sim, scenario.broker, parts.links, self._place())
-        for name, topic in scenario.topics.items():
-            parts.channels[name] = self._channel(name, topic)
-        for name, dependency in scenario.dependencies.items():
-            parts.servers[name] = Server(self.sim, name, dependency, self._place())
-        for name in scenario.consumers:
-            parts.groups[f"consumers.{name}"] = self._group(name)
-        for name in scenario.producers:
-            parts.producers[f"producers.{name}"] = self._producer(name)
-        for group in parts.groups.values():
-            group.start()
-        parts.injection = Injection(self.sim, parts.groups, parts.servers, parts.producers, parts.links, parts.cluster)
-        parts.injection.start(scenario.faults)
-
-    def _place(self) -> int:
-        self._places += PLACES
-        return self._places
-
-    def _channel(self, name: str, topic: Topic) -> Channel:
-        """A topic on nodes, where they matter; written ahead, where nothing can disturb it; or a plain one."""
-        sim, scenario, cluster = self.sim, self.scenario, self.parts.cluster
-        messages, delivery = Messages(name, is_single(scenario, name)), topic.delivery or "log"
-        if cluster is not None and not (delivery == "log" and has_course(scenario, name)):
-            return StoredTopic(sim, name, delivery, topic.partitions, messages, cluster, topic.quorum)
-        times = None
-        if delivery == "log" and is_undisturbed(scenario, name):
-            times = messages.produced
-            if cluster is not None:
-                times = self._course(name, messages).passage.available
-        return Channel(sim, name, delivery, topic.partitions, messages, times)
-
-    def _course(self, topic: str, messages: Messages) -> Course:
-        """The way of the only producer's events into a topic."""
-        broker, links = self.scenario.broker, self.parts.links
-        path, spec = next((path, spec) for path, spec in self.scenario.producers.items() if spec.topic == topic)
-        ends = f"producers.{path}[0]", "broker.nodes[0]"
-        to, back = links.way(*ends, broker.publish_latency), links.way(*ends[::-1], broker.acknowledge_latency)
-        course = self.courses[topic] = Course(self.sim, spec, broker, messages, name_key(f"producers.{path}"), to, back)
-        return course
-
-    def _producer(self, name: str) -> Producing:
-        spec, path = self.scenario.producers[name], f"producers.{name}"
-        channel, place = self.parts.channels[spec.topic], self._place()
-        if channel.ahead:
-            until, course = self.scenario.run.duration, self.courses.get(spec.topic)
-            return AheadProducing(self.sim, path, spec, channel, place, until, course)
-        producer = self._busy_producer(path, spec, channel, place)
-        if isinstance(channel, StoredTopic):
-            producer.publisher = Publisher(self.sim, path, spec, channel, channel.cluster, place)
-            if isinstance(producer, ClosedProducing):
-                producer.publisher.on_failed.append(producer.failed)
-        return producer
-
-    def _busy_producer(self, path: str, spec: Producer, channel: Channel, place: int) -> Producing:
-        if not isinstance(spec.arrivals, ClosedArrivals):
-            return OpenProducing(self.sim, path, spec, channel, place)
-        producer = ClosedProducing(self.sim, path, spec, channel, place)
-        for group in self.parts.groups.values():
-            for handling in group.handlings:
-                if handling.journey.messages is channel.messages:
-                    producer.told_by(handling.journey)
-        return producer
-
-    def _group(self, name: str) -> Group:
-        sim, scenario, path = self.sim, self.scenario, f"consumers.{name}"
-        spec, channels, place = scenario.consumers[name], self.parts.channels, self._place()
-        rules = Rules(spec, may_be_poison(scenario, name), may_fail(scenario, name))
-        settlement = Settlement(sim, rules, place)
-        servers = [self.parts.servers[dependency] for dependency in spec.dependencies]
-        targets = [channels[publish.topic] for publish in spec.publishes]
-        handlings = []
-        for topic in spec.topics:
-            journey = Journey(channels[topic].messages, bool(servers), bool(targets))
-            handlings.append(Handling(sim, path, spec, journey, servers, targets))
-            settlement.open_for(journey, channels[topic])
-            channels[topic].journeys.append(journey)
-        if spec.dead_letter is not None:
-            settlement.moves_to(channels[spec.dead_letter.topic], path)
-        sources = [channels[topic] for topic in spec.topics]
-        subscription = SUBSCRIPTIONS[sources[0].delivery](path, settlement, handlings, sources, place)
-        return Group(sim, path, subscription, settlement, handlings, place)

@@ -64,6 +64,7 @@ def has_nodes(scenario: Outline) -> bool:
         latencies += [network.latency, *(link.latency for link in network.links.values())]
     replicated = broker.replication_factor > 1 and (broker.replication_interval or broker.replication_lag.mean > 0)
     gathering = any(producer.outbox or (producer.linger and producer.batch > 1) for producer in scenario.producers.values())
+    gathering = gathering or any(consumer.outbox for consumer in scenario.consumers.values())
     return bool(replicated or gathering or any(law.mean > 0 for law in latencies) or can_break(scenario))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 import simpy
 
@@ -11,6 +11,7 @@ from models.gate import Gate
 from models.handling import Handling
 from models.instance import Life
 from models.outcome import ERROR, OK, PENDING, POISON, RETURNED, SHORT, SUPPRESSED, TIMEOUT, TRANSIENT
+from models.outgoing import Post
 from models.rules import Rules
 from models.server import Call
 from models.waiting import INFINITY, Story, Wait, Waiting
@@ -47,14 +48,47 @@ class Worker(Waiting):
                 return SUPPRESSED
         outcome = yield from self.tries(handling, event)
         if outcome == OK:
-            if handling.publications and not self.rules.defer_publishes:
-                handling.publish(event, self.sim._now)
-            if marks is not None and not handling.transaction:
+            if self.rules.publishes_last:
+                if self.instance.outgoing:
+                    outcome = yield from self._publish(handling, event)
+                else:
+                    handling.publish(event, self.sim._now)
+            if marks is not None and not handling.transaction and outcome == OK:
                 yield from self._store(handling, event, 1)
                 marks.mark(event, self.sim._now)
         elif outcome == SUPPRESSED:
             handling.suppress(event, self.sim._now)
         return outcome
+
+    def _publish(self, handling: Handling, event: int) -> Story:
+        """Publishes and waits for the answers, holding the event: an error where one is given up."""
+        sim = self.sim
+        self.held_since = sim._now
+        posts = handling.post(event, sim._now, self.instance.outgoing)
+        while not any(post.time == INFINITY for post in posts):
+            if any(post.time != post.time for post in posts):
+                self._hear_of(posts)
+                yield from self.listen()
+            elif (due := max((post.time for post in posts), default=0.0)) > sim._now:
+                yield from self.sleep(due - sim._now)
+            else:
+                handling.journey.published[event] = 1
+                self._put_down()
+                return OK
+        self._put_down()
+        return ERROR
+
+    def _hear_of(self, posts: Sequence[Post]) -> None:
+        """The bell rings once, with the first that more is known of."""
+        unknown = [post for post in posts if post.time != post.time]
+
+        def ring() -> None:
+            for post in unknown:
+                post.listener = None
+            self.bell.ring_at_once()
+
+        for post in unknown:
+            post.listener = ring
 
     def tries(self, handling: Handling, event: int) -> Story:
         """The tries of `retry`, each through the breaker."""

@@ -11,7 +11,7 @@ import simpy
 from models import System
 from models.group import Group
 from models.journey import Journey
-from models.system import Parts
+from models.parts import Parts
 from simulator import replicate
 from simulator.simulation import Simulation
 

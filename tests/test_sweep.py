@@ -23,7 +23,8 @@ from experiments.lab.sweep import combinations_of, finish_cells
 from experiments.lab.sweep_folder import SweepFolder
 from models import System
 from models.errors import BadScenario
-from models.system import OwnProcess, Parts
+from models.parts import Parts
+from models.system import OwnProcess
 from simulator.replication import replicate, replicate_all
 from simulator.simulation import Simulation
 

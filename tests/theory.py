@@ -23,7 +23,7 @@ from scipy import stats
 from simpy import Event
 
 from models import System
-from models.system import Parts
+from models.parts import Parts
 from simulator import replicate
 from simulator.results import Measurement
 from simulator.simulation import Simulation

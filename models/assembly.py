@@ -1,0 +1,160 @@
+"""Building the parts of one replication, and handing each its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from models.arrivals import ClosedArrivals
+from models.channel import Channel
+from models.cluster import Cluster
+from models.course import Course
+from models.group import Group
+from models.handling import Handling
+from models.injection import Injection
+from models.journey import Journey
+from models.log_subscription import LogSubscription
+from models.message import Messages
+from models.outbox import Outbox
+from models.outgoing import Outgoing
+from models.parts import Parts
+from models.producer import Producer, PublishRetry, Terms
+from models.producing import AheadProducing, ClosedProducing, OpenProducing, Producing
+from models.publisher import Publisher
+from models.queue_subscription import QueueSubscription
+from models.resolving import handler_terms
+from models.rules import Rules
+from models.server import Server
+from models.settlement import Settlement
+from models.stored import StoredTopic
+from models.subscription import Subscription
+from models.topic import Topic
+from models.topology import has_course, has_nodes, is_single, is_undisturbed, may_be_poison, may_fail
+from simulator.streams import name_key
+
+PLACES = 1 << 20
+"""Places at ties for the members of one component."""
+
+SUBSCRIPTIONS: dict[str, Callable[..., Subscription[Any]]] = {"log": LogSubscription, "queue": QueueSubscription}
+"""By model of delivery."""
+
+
+class Assembly:
+    """Builds the parts of one replication in the order of the scenario."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.sim = parts.sim
+        self.scenario = parts.scenario
+        self.courses: dict[str, Course] = {}
+        self._places = 0
+
+    def build(self) -> None:
+        """Topics, dependencies, groups, producers, faults; then everything starts."""
+        scenario, parts = self.scenario, self.parts
+        if has_nodes(scenario):
+            parts.cluster = Cluster(self.sim, scenario.broker, parts.links, self._place())
+        for name, topic in scenario.topics.items():
+            parts.channels[name] = self._channel(name, topic)
+        for name, dependency in scenario.dependencies.items():
+            parts.servers[name] = Server(self.sim, name, dependency, self._place())
+        for name in scenario.consumers:
+            parts.groups[f"consumers.{name}"] = self._group(name)
+        for name in scenario.producers:
+            parts.producers[f"producers.{name}"] = self._producer(name)
+        for group in parts.groups.values():
+            group.start()
+        parts.injection = Injection(self.sim, parts.groups, parts.servers, parts.producers, parts.links, parts.cluster)
+        parts.injection.start(scenario.faults)
+
+    def _place(self) -> int:
+        self._places += PLACES
+        return self._places
+
+    def _channel(self, name: str, topic: Topic) -> Channel:
+        """A topic on nodes, where they matter; written ahead, where nothing can disturb it; or a plain one."""
+        sim, scenario, cluster = self.sim, self.scenario, self.parts.cluster
+        messages, delivery = Messages(name, is_single(scenario, name)), topic.delivery or "log"
+        if cluster is not None and not (delivery == "log" and has_course(scenario, name)):
+            stored = StoredTopic(sim, name, delivery, topic.partitions, messages, cluster, topic.quorum)
+            stored.house = Outgoing(sim, "broker", "broker", self._surely(), stored, cluster.place)
+            return stored
+        times = None
+        if delivery == "log" and is_undisturbed(scenario, name):
+            times = messages.produced
+            if cluster is not None:
+                times = self._course(name, messages).passage.available
+        return Channel(sim, name, delivery, topic.partitions, messages, times)
+
+    def _surely(self) -> Terms:
+        """How what must not get lost is published: again and again until it is stored, once."""
+        terms = handler_terms(self.scenario)
+        changes = {"acks": "all", "idempotent": True, "delivery_timeout": None, "buffer": None, "retry": PublishRetry(cap=1.0)}
+        return terms.model_copy(update=changes)
+
+    def _course(self, topic: str, messages: Messages) -> Course:
+        """The way of the only producer's events into a topic."""
+        broker, links = self.scenario.broker, self.parts.links
+        path, spec = next((path, spec) for path, spec in self.scenario.producers.items() if spec.topic == topic)
+        ends = f"producers.{path}[0]", "broker.nodes[0]"
+        to, back = links.way(*ends, broker.publish_latency), links.way(*ends[::-1], broker.acknowledge_latency)
+        course = self.courses[topic] = Course(self.sim, spec, broker, messages, name_key(f"producers.{path}"), to, back)
+        return course
+
+    def _producer(self, name: str) -> Producing:
+        spec, path = self.scenario.producers[name], f"producers.{name}"
+        channel, place = self.parts.channels[spec.topic], self._place()
+        if channel.ahead:
+            until, course = self.scenario.run.duration, self.courses.get(spec.topic)
+            return AheadProducing(self.sim, path, spec, channel, place, until, course)
+        producer = self._busy_producer(path, spec, channel, place)
+        if isinstance(channel, StoredTopic):
+            producer.publisher = Publisher(self.sim, path, spec, channel, place)
+            if isinstance(producer, ClosedProducing):
+                producer.publisher.on_failed.append(producer.failed)
+        return producer
+
+    def _busy_producer(self, path: str, spec: Producer, channel: Channel, place: int) -> Producing:
+        if not isinstance(spec.arrivals, ClosedArrivals):
+            return OpenProducing(self.sim, path, spec, channel, place)
+        producer = ClosedProducing(self.sim, path, spec, channel, place)
+        for group in self.parts.groups.values():
+            for handling in group.handlings:
+                if handling.journey.messages is channel.messages:
+                    producer.told_by(handling.journey)
+        return producer
+
+    def _group(self, name: str) -> Group:
+        sim, scenario, path = self.sim, self.scenario, f"consumers.{name}"
+        spec, channels, place = scenario.consumers[name], self.parts.channels, self._place()
+        rules = Rules(spec, may_be_poison(scenario, name), may_fail(scenario, name))
+        settlement = Settlement(sim, rules, place)
+        servers = [self.parts.servers[dependency] for dependency in spec.dependencies]
+        targets = [channels[publish.topic] for publish in spec.publishes]
+        handlings = []
+        for topic in spec.topics:
+            journey = Journey(channels[topic].messages, bool(servers), bool(targets))
+            handlings.append(Handling(sim, path, spec, journey, servers, targets))
+            settlement.open_for(journey, channels[topic])
+            channels[topic].journeys.append(journey)
+        if spec.dead_letter is not None:
+            settlement.moves_to(channels[spec.dead_letter.topic], path)
+        sources = [channels[topic] for topic in spec.topics]
+        subscription = SUBSCRIPTIONS[sources[0].delivery](path, settlement, handlings, sources, place)
+        group = Group(sim, path, subscription, settlement, handlings, place)
+        self._let_publish(group, [target for target in targets if isinstance(target, StoredTopic)])
+        return group
+
+    def _let_publish(self, group: Group, targets: list[StoredTopic]) -> None:
+        """Gives the handlers of a group clients of their own: one for each instance, or one behind an outbox."""
+        sim, terms, place = self.sim, handler_terms(self.scenario), group.place
+        for topic in dict.fromkeys(targets):
+            name = f"{group.name} -> topics.{topic.name}"
+            if group.spec.outbox is not None:
+                poll = group.spec.outbox.poll
+                group.outboxes[topic.name] = Outbox(sim, group.name, name, terms, topic, poll, place)
+            for instance in () if group.outboxes else group.instances:
+                instance.outgoing[topic.name] = Outgoing(sim, instance.name, name, terms, topic, instance.place)
+        if group.outboxes:
+            for handling in group.handlings:
+                handling.put_in(group.outboxes)

@@ -1,0 +1,34 @@
+"""The running parts of one replication."""
+
+from __future__ import annotations
+
+import math
+
+from models.channel import Channel
+from models.cluster import Cluster
+from models.collecting import Window
+from models.group import Group
+from models.injection import Injection
+from models.links import Links
+from models.network import Network
+from models.producing import Producing
+from models.scenario import Scenario
+from models.server import Server
+from simulator.simulation import Simulation
+
+
+class Parts:
+    """The running parts of one replication, by path: what a user's own process may look at and act on."""
+
+    def __init__(self, sim: Simulation, scenario: Scenario) -> None:
+        self.sim = sim
+        self.scenario = scenario
+        self.links = Links(sim, scenario.network or Network())
+        self.cluster: Cluster | None = None
+        self.channels: dict[str, Channel] = {}
+        self.producers: dict[str, Producing] = {}
+        self.servers: dict[str, Server] = {}
+        self.groups: dict[str, Group] = {}
+        self.injection: Injection
+        self.window: Window
+        self.end = math.inf
