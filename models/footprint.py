@@ -13,6 +13,7 @@ from models.faults import Fault
 from models.keys import ZipfKeys
 from models.outline import Outline
 from models.producer import Producer
+from models.profiles import PROFILES
 from simulator.units import format_number
 
 # Bytes, measured on CPython 3.11, with what measuring adds.
@@ -52,7 +53,7 @@ def footprint(scenario: Outline, trace: bool = False) -> Terms:
     for name, producer in scenario.producers.items():
         terms[f"producers.{name}.arrivals"] += _of_producer(producer, scenario.run.duration)  # type: ignore[assignment]
     handled = HANDLED + (TRACED if trace else 0.0)
-    if scenario.broker.delivery == "queue" or scenario.broker.profile.startswith("rabbitmq"):
+    if (scenario.broker.delivery or PROFILES[scenario.broker.profile].delivery) != "log":
         handled += QUEUED
     for name, consumer in scenario.consumers.items():
         each = handled + CALL * len(consumer.dependencies)

@@ -46,7 +46,7 @@ class Publication:
         for copy in range(self.count):
             child = self.children[first + copy]
             if child >= 0:
-                target.append_again(child, now)
+                target.send_again(child, now)
             else:
                 self.children[first + copy] = target.add_child(
                     messages, event, self.source, self.key, copy if self.count > 1 else None, now

@@ -19,6 +19,7 @@ from models.group import Group
 from models.handling import Handling
 from models.injection import Injection
 from models.journey import Journey
+from models.lease_subscription import LeaseSubscription
 from models.log_subscription import LogSubscription
 from models.measures import measure
 from models.message import Messages
@@ -37,7 +38,11 @@ from simulator.simulation import WAIT_END, Simulation
 PLACES = 1 << 20
 """Places at ties for the members of one component."""
 
-SUBSCRIPTIONS: dict[str, Callable[..., Subscription[Any]]] = {"log": LogSubscription, "queue": QueueSubscription}
+SUBSCRIPTIONS: dict[str, Callable[..., Subscription[Any]]] = {
+    "log": LogSubscription,
+    "queue": QueueSubscription,
+    "lease": LeaseSubscription,
+}
 """By model of delivery."""
 
 OwnProcess = Callable[[Simulation, "Parts"], Generator[simpy.Event, Any, Any]]
@@ -193,9 +198,8 @@ class _Assembly:
         """Topics, dependencies, groups, producers, faults; then everything starts."""
         scenario, parts = self.scenario, self.parts
         for name, topic in scenario.topics.items():
-            messages, delivery = Messages(name, is_single(scenario, name)), topic.delivery or "log"
-            ahead = delivery == "log" and is_undisturbed(scenario, name)
-            parts.channels[name] = Channel(self.sim, name, delivery, topic.partitions, messages, ahead)
+            ahead = topic.delivery == "log" and is_undisturbed(scenario, name)
+            parts.channels[name] = Channel(self.sim, name, topic, Messages(name, is_single(scenario, name)), ahead)
         for name, dependency in scenario.dependencies.items():
             parts.servers[name] = Server(self.sim, name, dependency, self._place())
         for name in scenario.consumers:
