@@ -13,6 +13,7 @@ from models.group import Group
 from models.handling import Handling
 from models.injection import Injection
 from models.journey import Journey
+from models.lease_subscription import LeaseSubscription
 from models.log_subscription import LogSubscription
 from models.message import Messages
 from models.outbox import Outbox
@@ -35,7 +36,11 @@ from simulator.streams import name_key
 PLACES = 1 << 20
 """Places at ties for the members of one component."""
 
-SUBSCRIPTIONS: dict[str, Callable[..., Subscription[Any]]] = {"log": LogSubscription, "queue": QueueSubscription}
+SUBSCRIPTIONS: dict[str, Callable[..., Subscription[Any]]] = {
+    "log": LogSubscription,
+    "queue": QueueSubscription,
+    "lease": LeaseSubscription,
+}
 """By model of delivery."""
 
 
@@ -76,7 +81,7 @@ class Assembly:
         sim, scenario, cluster = self.sim, self.scenario, self.parts.cluster
         messages, delivery = Messages(name, is_single(scenario, name)), topic.delivery or "log"
         if cluster is not None and not (delivery == "log" and has_course(scenario, name)):
-            stored = StoredTopic(sim, name, delivery, topic.partitions, messages, cluster, topic.quorum)
+            stored = StoredTopic(sim, name, topic, messages, cluster)
             stored.house = Outgoing(sim, "broker", "broker", self._surely(), stored, cluster.place)
             return stored
         times = None
@@ -84,7 +89,7 @@ class Assembly:
             times = messages.produced
             if cluster is not None:
                 times = self._course(name, messages).passage.available
-        return Channel(sim, name, delivery, topic.partitions, messages, times)
+        return Channel(sim, name, topic, messages, times)
 
     def _surely(self) -> Terms:
         """How what must not get lost is published: again and again until it is stored, once."""

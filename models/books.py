@@ -61,6 +61,7 @@ def final_states(group: Group, servers: Iterable[Server]) -> tuple[list[np.ndarr
         state[_numbers(event for event, copies in group.settlement.resting[journey].items() if copies > 0)] = DEAD_LETTERED
         state[_numbers(event for work, event in running if work is handling)] = IN_FLIGHT
         state[_numbers(event for life in group.lives for event in life.holds(topic))] = IN_FLIGHT
+        state[_numbers(group.subscription.leased(topic))] = IN_FLIGHT
         state[_numbers(_deliverable(group, topic, journey))] = BACKLOG
         live = (state == BACKLOG) | (state == IN_FLIGHT)
         live[_numbers(event for life in group.lives for event in life.uncommitted(topic))] = True

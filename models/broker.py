@@ -30,10 +30,8 @@ class Broker(Spec):
     Latencies are one way.
     """
 
-    profile: ProfileName = Field(
-        "kafka", json_schema_extra=later("kafka", "kafka-4", "kafka-3", "rabbitmq", "rabbitmq-4", "rabbitmq-3.13")
-    )
-    delivery: Delivery | None = Field(None, json_schema_extra=later("log", "queue"))
+    profile: ProfileName = "kafka"
+    delivery: Delivery | None = None
     nodes: Count = 1
     replication_factor: Count = 1
     min_insync_replicas: Count = 1

@@ -4,15 +4,35 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
+from typing import Protocol
 
 from models.journey import Journey
 from models.keys import partition_of
 from models.log import Partition
 from models.message import NO_LUCK, NONE, Messages
-from models.queue import Queue
+from models.topic import Topic
 from simulator.recorder import Trail
 from simulator.simulation import Simulation
 from simulator.streams import child_identity
+
+
+class Bound(Protocol):
+    """A group's queue that is bound to the topic. `places`: copies ever appended; `again`: those beyond an event's first."""
+
+    places: int
+    again: int
+
+    def append(self, event: int) -> None:
+        """A new message."""
+
+    def append_again(self, event: int, now: float) -> None:
+        """A further copy of one."""
+
+    def serve(self, served: bool) -> None:
+        """Whether the node that leads it answers."""
+
+    def lose(self, events: Iterable[int], now: float) -> None:
+        """Messages that the broker loses."""
 
 
 class Channel:
@@ -22,16 +42,17 @@ class Channel:
     groups'.
     """
 
-    def __init__(
-        self, sim: Simulation, name: str, delivery: str, partitions: int, messages: Messages, times: array[float] | None = None
-    ) -> None:
+    def __init__(self, sim: Simulation, name: str, spec: Topic, messages: Messages, times: array[float] | None = None) -> None:
         self.name = name
-        self.delivery = delivery
+        self.delivery = delivery = spec.delivery or "log"
+        self.fifo = spec.fifo
+        self.deduplication = spec.deduplication or 0.0
         self.messages = messages
         self.ahead = times is not None
-        self.partitions = [Partition(number, times) for number in range(partitions if delivery == "log" else 1)]
-        self.queues: list[Queue] = []
+        self.partitions = [Partition(number, times) for number in range(spec.partitions if delivery == "log" else 1)]
+        self.queues: list[Bound] = []
         self.journeys: list[Journey] = []
+        self._sent: dict[int, float] = {}
         self.again = Trail(event="i", time="d")
         self.adopted: dict[tuple[str, int], int] = {}
         self._spread = sim.stream(f"topics.{name}/partition")
@@ -60,6 +81,20 @@ class Channel:
             self.partition_of(event).append(event)
         for queue in self.queues:
             queue.append(event)
+
+    def send_again(self, event: int, now: float) -> None:
+        """A producer sends an event that is here once more: accepted, but not stored within `deduplication` seconds of the
+        last time that it was, whether that copy is still there or not (Amazon SQS, FIFO queues)."""
+        if not self.is_repeat(event, self.messages.produced[event], now):
+            self.append_again(event, now)
+
+    def is_repeat(self, event: int, first: float, now: float) -> bool:
+        """Whether an event that was stored at `first` is known too well to be stored again."""
+        if self.deduplication:
+            if now < self._sent.get(event, first) + self.deduplication:
+                return True
+            self._sent[event] = now
+        return False
 
     def append_again(self, event: int, now: float) -> None:
         """Stores a further copy of an event, for every group."""

@@ -71,6 +71,10 @@ def _of_topics(whole: Outline) -> Iterator[Problem]:
     run = whole.run
     end = run.duration + (run.drain_limit if run.drain else 0.0)
     for name, topic in whole.topics.items():
+        for field in ("fifo", "deduplication") if topic.delivery != "lease" else ():
+            if value := getattr(topic, field):
+                found = f'found {shown(value)}, but the topic has delivery = "{topic.delivery}"'
+                yield Problem(joined(("topics", name, field)), found, "only with lease")
         if topic.retention is not None and topic.retention < end:
             found = f"found {topic.retention:g} s; retention shorter than the run ({end:g} s) is not supported yet"
             yield Problem(joined(("topics", name, "retention")), found, f"must be at least {end:g} s")

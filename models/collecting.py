@@ -175,8 +175,15 @@ def _group(group: Group, parts: Running, fate: tuple[list[np.ndarray], list[np.n
 
 
 def _within(trail: Trail, run: Run) -> int:
-    times = trail["time"]
-    return int(np.count_nonzero((times >= run.warmup) & (times <= run.duration)))
+    """How many of the empty polls fall in the measured window."""
+    count = 0
+    for first, period, polls in zip(*(trail[column].tolist() for column in ("time", "period", "count")), strict=True):
+        if polls == 1:
+            count += run.warmup <= first <= run.duration
+        else:
+            before = max(0, math.ceil((run.warmup - first) / period))
+            count += max(0, min(polls, math.floor((run.duration - first) / period) + 1) - before)
+    return int(count)
 
 
 def _breaker(gate: Gate) -> Steps:

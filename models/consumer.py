@@ -36,7 +36,7 @@ class Consumer(Spec):
     """`[consumers.NAME]`: None stands for the default of the broker's profile, or for "none".
 
     Shares (`transient_failure`, `poison`) lie in [0, 1]; times are in seconds. In a resolved scenario `prefetch = None`
-    is unlimited.
+    is unlimited. `late_delete = None`: "works", but in a FIFO queue.
     """
 
     topic: Name | tuple[Name, ...]
@@ -56,9 +56,10 @@ class Consumer(Spec):
 
     prefetch: Annotated[Count | Prefetch | None, UNLIMITED] = None
     batch: Count | None = None
-    visibility_timeout: PositiveDuration | None = Field(None, json_schema_extra=later())
-    extend_lease: Flag = Field(False, json_schema_extra=later())
-    poll_wait: Duration | None = Field(None, json_schema_extra=later(0.5))
+    visibility_timeout: PositiveDuration | None = None
+    extend_lease: Flag = False
+    late_delete: Literal["works", "fails"] | None = None
+    poll_wait: Duration | None = None
     poll_interval: Duration = 0.0
 
     commit: Commit | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
@@ -21,6 +22,7 @@ ONLY_WITH: dict[str, Sequence[str]] = {
     "batch": (*_LOG, *_LEASE),
     "visibility_timeout": _LEASE,
     "extend_lease": _LEASE,
+    "late_delete": _LEASE,
     "poll_wait": (*_LOG, *_LEASE),
     "poll_interval": (*_LOG, *_LEASE),
     "commit": _LOG,
@@ -38,6 +40,11 @@ ONLY_WITH: dict[str, Sequence[str]] = {
     "consumer_timeout": _QUEUE,
 }
 """The models of delivery in which a field means something."""
+
+LARGEST_BATCH = 10
+"""Messages that one receive of a leased queue brings at most (SQS)."""
+BUILT_POLL_WAIT = 0.5
+"""Seconds of a long poll of a log, which is never longer than the wait for the next record."""
 
 THROUGH: dict[str, Sequence[str]] = {
     "requeue": _QUEUE,
@@ -62,6 +69,7 @@ def consumer_problems(name: str, given: Consumer, whole: Outline, written: Colle
     if isinstance(given.prefetch, Prefetch) and "queue" in deliveries:
         found = "a table is not supported yet"
         yield Problem(joined((*path, "prefetch")), found, 'must be a whole number or "unlimited"')
+    yield from _of_polls(path, given, deliveries)
     yield from _of_session(path, consumer)
     yield from _of_dead_letters(path, given)
     yield from _of_idempotency(path, given)
@@ -104,6 +112,14 @@ def _misplaced(path: tuple[str, ...], value: Any, models: Iterable[str], deliver
     return Problem(joined(path), found, f"only with {' or '.join(models)}")
 
 
+def _of_polls(path: tuple[str, str], given: Consumer, deliveries: Collection[str | None]) -> Iterator[Problem]:
+    if "lease" in deliveries and given.batch is not None and given.batch > LARGEST_BATCH:
+        yield Problem(joined((*path, "batch")), f"found {given.batch}", f"must be at most {LARGEST_BATCH} in a lease")
+    if "log" in deliveries and given.poll_wait not in (None, BUILT_POLL_WAIT):
+        found = f"{given.poll_wait:g} s is not supported yet in a log"
+        yield Problem(joined((*path, "poll_wait")), found, f"must be {BUILT_POLL_WAIT:g} s")
+
+
 def _of_session(path: tuple[str, str], consumer: Consumer) -> Iterator[Problem]:
     beat, session = consumer.heartbeat_interval, consumer.session_timeout
     if beat is not None and session is not None and beat >= session:
@@ -137,7 +153,7 @@ def _of_pace(path: tuple[str, str], consumer: Consumer, whole: Outline) -> Itera
     redelivery, retry, breaker = consumer.redelivery, consumer.retry, consumer.breaker
     least = shortest_step(whole)
     assert redelivery is not None
-    for field in ("poll_interval", "max_poll_interval", "consumer_timeout"):
+    for field in ("poll_wait", "poll_interval", "max_poll_interval", "consumer_timeout", "visibility_timeout"):
         value = getattr(consumer, field)
         if value and value < least:
             yield Problem(joined((*path, field)), f"found {value:g} s", f"must be at least {least:g} s in this run")
@@ -146,7 +162,7 @@ def _of_pace(path: tuple[str, str], consumer: Consumer, whole: Outline) -> Itera
         found = "a failed event would be tried for ever at one instant"
         yield Problem(joined((*path, "retry")), found, "must have a delay or fewer max_attempts")
     refused = breaker is not None and breaker.on_open == "fail"
-    if redelivery.through != "lease" and (hasty or refused) and _is_endless(redelivery, least):
+    if (hasty or refused) and _is_endless(redelivery, least):
         found = "a failed event would come back for ever at one instant"
         yield Problem(joined((*path, "redelivery")), found, "must have a delay or max_deliveries")
 
@@ -155,4 +171,7 @@ def _is_endless(redelivery: Redelivery, least: float) -> bool:
     """Whether a failed event comes back as good as for ever, in the long run without a delay of `least` seconds."""
     rounds = (redelivery.immediate or 0) + 1
     unlimited = redelivery.max_deliveries == 0 or (redelivery.max_deliveries or 0) > FOR_EVER
-    return unlimited and (rounds > FOR_EVER or redelivery.wait(FOR_EVER * rounds, 0.5) < least)
+    wait = redelivery.wait(FOR_EVER * rounds, 0.5)
+    if redelivery.through == "lease" and not wait:
+        wait = math.inf  # the lease's own end
+    return unlimited and (rounds > FOR_EVER or wait < least)

@@ -13,12 +13,24 @@ Item = TypeVar("Item")
 
 
 class DelayLine(Generic[Item]):
-    """Holds items until they are due and then hands each to `release(item)`, in order of due time, then of entry."""
+    """Holds items until they are due and then hands each to `release(item)`, in order of due time, then of entry.
 
-    def __init__(self, sim: Simulation, release: Callable[[Item], object], place: int = 0) -> None:
+    Those that are `void` by then need no schedule entry. `kind`: of the happening, at ties.
+    """
+
+    def __init__(
+        self,
+        sim: Simulation,
+        release: Callable[[Item], object],
+        place: int = 0,
+        kind: int = WAIT_END,
+        is_void: Callable[[Item], bool] | None = None,
+    ) -> None:
         self.sim = sim
         self.release = release
         self.place = place
+        self.kind = kind
+        self.is_void = is_void
         self.waiting: list[tuple[float, int, Item]] = []
         self._order = count()
         self._alarm: Alarm | None = None
@@ -37,7 +49,7 @@ class DelayLine(Generic[Item]):
         if self._alarm is not None:
             self._alarm.silence()
         self._armed_for = due
-        self._alarm = self.sim.call_at(due, WAIT_END, self._fall_due, self.place)
+        self._alarm = self.sim.call_at(due, self.kind, self._fall_due, self.place)
 
     def _fall_due(self) -> None:
         self._alarm, self._armed_for = None, float("inf")
@@ -46,5 +58,8 @@ class DelayLine(Generic[Item]):
             if self.waiting and self.waiting[0][0] <= self.sim.now:
                 self.sim.hold()
             self.release(item)
+        if self.is_void is not None:
+            while self.waiting and self.is_void(self.waiting[0][2]):
+                heappop(self.waiting)
         if self.waiting and self.waiting[0][0] < self._armed_for:
             self._arm(self.waiting[0][0])

@@ -53,7 +53,7 @@ def footprint(scenario: Outline, trace: bool = False) -> Terms:
     for name, producer in scenario.producers.items():
         terms[f"producers.{name}.arrivals"] += _of_producer(producer, scenario.run.duration)  # type: ignore[assignment]
     handled = HANDLED + (TRACED if trace else 0.0)
-    if "queue" in (scenario.broker.delivery, profile_of(scenario.broker.profile).delivery):
+    if (scenario.broker.delivery or profile_of(scenario.broker.profile).delivery) != "log":
         handled += QUEUED
     for name, consumer in scenario.consumers.items():
         each = handled + CALL * len(consumer.dependencies)

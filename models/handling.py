@@ -47,7 +47,7 @@ class Publication:
             if is_new:
                 self.target.append(child)
             else:
-                self.target.append_again(child, now)
+                self.target.send_again(child, now)
 
     def children_of(self, event: int, now: float) -> Iterator[tuple[int, bool]]:
         """The event's children, and whether each was unknown before now."""

@@ -18,11 +18,14 @@ from models.membership import Coordinator
 from models.record import Commits
 from models.settlement import Settlement
 from models.simple_log_worker import SimpleLogWorker
+from models.subscription import Subscription
 from simulator.recorder import view
 
 
-class LogSubscription:
+class LogSubscription(Subscription[LogLife]):
     """`retry_partitions`: by topic and number. Only partitions of topics have a place, those of retries have none."""
+
+    membership: Coordinator
 
     def __init__(
         self, name: str, settlement: Settlement, handlings: Sequence[Handling], channels: Sequence[Channel], place: int

@@ -124,7 +124,7 @@ class LogWorker(Worker):
     def _idle(self) -> Wait:
         life, interval = self.life, self.rules.spec.poll_interval
         if interval > 0.0:
-            self.rules.empty_polls.add(self.sim._now)
+            self.rules.empty_polls.add(self.sim._now, 0.0, 1)
             yield from self.sleep(interval)
         else:
             life.idle.append(self)

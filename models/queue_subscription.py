@@ -15,12 +15,14 @@ from models.instance import Instance, Life
 from models.queue import Queue
 from models.queue_life import QueueLife
 from models.queue_worker import QueueWorker
-from models.record import Commits
 from models.settlement import Settlement
+from models.subscription import Subscription
 
 
-class QueueSubscription:
+class QueueSubscription(Subscription[QueueLife]):
     """`queues`: by topic."""
+
+    membership: Bindings
 
     def __init__(
         self, name: str, settlement: Settlement, handlings: Sequence[Handling], channels: Sequence[Channel], place: int
@@ -59,10 +61,6 @@ class QueueSubscription:
     def partitions(self) -> list[tuple[int, np.ndarray]]:
         """As of any subscription."""
         return [(queue.topic, np.arange(len(queue.journey.messages))) for queue in self.queues]
-
-    def commits(self) -> list[Commits]:
-        """None."""
-        return []
 
     def settled(self, topic: int) -> tuple[np.ndarray, np.ndarray]:
         """As of any subscription: by the acknowledgements, which only a traced run writes down."""

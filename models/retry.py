@@ -69,6 +69,11 @@ class Redelivery(Delays):
         """Whether any delay field is given."""
         return any(getattr(self, name) is not None for name in Delays.model_fields)
 
+    def is_immediate(self, failed: int) -> bool:
+        """Whether the next delivery after the `failed`-th failed one is one of those at once."""
+        rounds = self.immediate or 0
+        return (failed - 1) % (rounds + 1) < rounds
+
     def wait(self, failed: int, luck: float, previous: float = 0.0) -> float:
         """Seconds to wait after the `failed`-th failed delivery (1 = the first).
 

@@ -14,7 +14,8 @@ class Rules:
     """A group's resolved settings, with the rates that faults change.
 
     `busy`, `held`: worker-seconds inside attempts, and holding an event without working, of those that have ended.
-    `polls`, `polled`: hand-outs of at least one record, and their records; `empty_polls`: times of the others.
+    `polls`, `polled`: hand-outs of at least one record, and their records; `empty_polls`: of the others the time of
+    the first, and how many followed at which period (s).
     """
 
     def __init__(self, spec: Consumer, may_be_poison: bool, may_fail: bool) -> None:
@@ -29,7 +30,7 @@ class Rules:
         self.batched = spec.service_per == "batch"
         self.commit = spec.commit or "batch"
         self.settles_first = spec.acknowledge == "before" or self.commit == "before"
-        self.finishes_batch = self.commit == "before" or self.batched
+        self.finishes_batch = self.settles_first or self.batched
         self.commits_batches = self.commit in ("batch", "transaction")
         self.acknowledge_first = spec.acknowledge == "before"
         self.through = self.redelivery.through or "requeue"
@@ -49,7 +50,7 @@ class Rules:
         self.simple = self.plain and not (has_more or self.batched or self.defer_publishes or self.commit == "record")
         self.busy = self.held = 0.0
         self.polls = self.polled = 0
-        self.empty_polls = Trail(time="d")
+        self.empty_polls = Trail(time="d", period="d", count="q")
 
     def gives_up(self, outcome: int, deliveries: int) -> bool:
         """Whether a delivery that failed was the last: poison that is known as such, or the limit reached."""

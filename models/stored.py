@@ -13,6 +13,7 @@ from models.log import Partition
 from models.message import Messages
 from models.passage import Passage
 from models.replica import INFINITY, Entry, ReplicaSet
+from models.topic import Topic
 from simulator.recorder import NAN
 from simulator.simulation import Simulation
 
@@ -135,19 +136,17 @@ class QueueStore:
 class StoredTopic(Channel):
     """A channel on nodes. `replicas`: by partition; a queue has one. `passage`: how its events came in."""
 
-    def __init__(
-        self, sim: Simulation, name: str, delivery: str, partitions: int, messages: Messages, cluster: Cluster, quorum: bool
-    ) -> None:
-        super().__init__(sim, name, delivery, partitions, messages)
+    def __init__(self, sim: Simulation, name: str, spec: Topic, messages: Messages, cluster: Cluster) -> None:
+        super().__init__(sim, name, spec, messages)
         self.sim = sim
         self.cluster = cluster
         self.passage = self.messages.passage = Passage()
         self.messages.growers.append(self.passage.make_room)
         self.replicas: list[ReplicaSet] = []
         nodes, factor = len(cluster.nodes), cluster.spec.replication_factor
-        majority = delivery != "log"
+        majority = self.delivery != "log"
         for partition in self.partitions:
-            places = [(partition.number + k) % nodes for k in range(factor if quorum or not majority else 1)]
+            places = [(partition.number + k) % nodes for k in range(factor if spec.quorum or not majority else 1)]
             store: LogStore | QueueStore
             if majority:
                 store = QueueStore(self, cluster.place)
@@ -167,13 +166,17 @@ class StoredTopic(Channel):
         return acks != "all" or self.has_enough(replicas)
 
     def append_to(self, event: int, replicas: ReplicaSet) -> Entry:
-        """The leader stores a record of the event."""
-        passage = self.passage
+        """The leader stores a record of the event, unless it is known as a repeat."""
+        passage, now = self.passage, self.sim._now
         again = passage.is_stored(event)
         if again:
-            self.again.add(event, self.sim._now)
+            if self.is_repeat(event, passage.stored[event], now):
+                known = Entry(event, now, again)
+                known.commit = now
+                return known
+            self.again.add(event, now)
         else:
-            passage.stored[event] = self.sim._now
+            passage.stored[event] = now
         return replicas.append(event, self.messages.identity(event), again)
 
     def append(self, event: int) -> None:

@@ -43,9 +43,7 @@ class Membership(Protocol[L]):
 class Subscription(Protocol[L]):
     """One group's hold on its topics. A *place* is that of a partition of a topic, or of a queue, among all of the group's."""
 
-    @property
-    def membership(self) -> Membership[L]:
-        """Who belongs to the group."""
+    membership: Membership[L]
 
     def new_life(self, instance: Instance, gate: Gate | None, on_stopped: Callable[[Life], None]) -> L:
         """A life as this model of delivery needs it."""
@@ -59,11 +57,16 @@ class Subscription(Protocol[L]):
     def deliverable(self, topic: int) -> Iterator[int]:
         """Events of a topic of which the broker can still deliver a copy."""
 
+    def leased(self, topic: int) -> Iterator[int]:
+        """Events of a topic that the broker has handed out, whoever has them: none where it follows its instances."""
+        return iter(())
+
     def partitions(self) -> list[tuple[int, np.ndarray]]:
         """By place: its topic, and its events in the order in which they were appended."""
 
     def commits(self) -> list[Commits]:
-        """By place, in a log."""
+        """By place; none but in a log."""
+        return []
 
     def settled(self, topic: int) -> tuple[np.ndarray, np.ndarray]:
         """Events of a topic and when (s) their copies were committed, acknowledged or deleted; later ones last."""

@@ -28,8 +28,8 @@ class Topic(Spec):
         None, json_schema_extra=later("drop_oldest")
     )
     dead_letter: Name | None = Field(None, json_schema_extra=later())
-    fifo: Flag | None = Field(None, json_schema_extra=later(False))
-    deduplication: Duration | None = Field(None, json_schema_extra=later())
+    fifo: Flag | None = None
+    deduplication: Duration | None = None
     message_size: Size | dict[str, Any] = Field(1024.0, json_schema_extra=later())
     quorum: Flag = True
-    delivery: Delivery | None = Field(None, json_schema_extra=later("log", "queue"))
+    delivery: Delivery | None = None

@@ -50,7 +50,7 @@ def with_idle_parts(tables: Tables) -> Tables:
     drains = tables["run"].get("drain", False)
     producer = {"topic": "idle", "arrivals": {"process": "constant", "rate": 4.0} | ({"limit": 1} if drains else {})}
     group = {"topic": "idle", "service": 0.25, "concurrency": 4, "dependencies": ["spare"]}
-    group |= {"poll_interval": 0.25} if tables["broker"]["profile"] == "kafka" else {}
+    group |= {"poll_interval": 0.25} if tables["broker"]["profile"] != "rabbitmq" else {}
     fault = {"name": "spare", "kind": "outage", "target": "dependencies.spare", "every": 0.5, "for": 0.25}
     fault |= {"kind": "slowdown", "factor": 1.0} if drains else {}
     return {
@@ -250,12 +250,23 @@ def check_guarantees(events: pd.DataFrame, system: System) -> None:
             assert (rows["effects"] <= 1).all(), f"{name}: doubled in spite of marks"
         redelivery, letters = consumer.redelivery, consumer.dead_letter
         assert redelivery is not None
+        if never_gives_up(consumer) and redelivery.through == "lease":
+            for topic in consumer.topics:
+                if system.topics[topic].fifo:
+                    check_order(rows[rows["topic"] == topic], name)
         if never_gives_up(consumer):
             assert not rows["state"].isin(["dead_lettered", "discarded"]).any(), f"{name}: given up"
         once = redelivery.max_deliveries == 1 and consumer.retry is None
         once &= letters is None or letters.redrive_after is None
         if first and once and not (derived | again) & set(consumer.topics):
             assert (rows["effects"] <= 1).all(), f"{name}: doubled although at most once"
+
+
+def check_order(rows: pd.DataFrame, name: str) -> None:
+    """The first effects of the events of a key come in their order, and none before an earlier event has had one."""
+    for key, members in rows[rows["key"] >= 0].sort_values("event").groupby("key"):
+        effects = members["effect"].fillna(math.inf).to_numpy()
+        assert (effects[1:] >= effects[:-1]).all(), f"{name}: key {key} out of order"
 
 
 def check(tables: Tables) -> None:

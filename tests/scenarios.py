@@ -132,7 +132,7 @@ def retries(draw: st.DrawFn) -> Tables:
 
 @st.composite
 def redeliveries(draw: st.DrawFn, delivery: str) -> Tables:
-    places = ["seek", "retry_topic"] if delivery == "log" else ["requeue", "retry_topic"]
+    places = [{"log": "seek", "queue": "requeue", "lease": "lease"}[delivery], "retry_topic"]
     endless = draw(st.sampled_from([False, False, False, True]))
     found: Tables = {"max_deliveries": 0 if endless else draw(st.integers(1, 4))}
     if endless or draw(st.booleans()):
@@ -222,6 +222,29 @@ QUEUE = {
     "heartbeat_timeout": ticks,
     "consumer_timeout": ticks,
 }
+LEASE = {
+    "batch": st.integers(1, 6),
+    "service_per": st.sampled_from(["event", "batch"]),
+    "poll_wait": st.sampled_from([0.0, 0.5, 20.0]),
+    "poll_interval": st.sampled_from([0.25, 1.0]),
+    "visibility_timeout": ticks,
+    "extend_lease": st.booleans(),
+    "late_delete": st.sampled_from(["works", "fails"]),
+    "acknowledge": st.sampled_from(["after", "before"]),
+}
+FIELDS = {"log": LOG, "queue": QUEUE, "lease": LEASE}
+HOMES = {"kafka": "log", "rabbitmq": "queue", "sqs": "lease"}
+
+
+@st.composite
+def topic_tables(draw: st.DrawFn, delivery: str, home: str) -> Tables:
+    """What is said of a topic of that model of delivery."""
+    found: Tables = {} if delivery == home else {"delivery": delivery}
+    if delivery == "log":
+        found["partitions"] = draw(st.integers(1, 3))
+    if delivery == "lease" and draw(st.booleans()):
+        found |= {"fifo": True, "deduplication": draw(st.sampled_from([0.0, 1.0, 300.0]))}
+    return found
 
 
 @st.composite
@@ -239,7 +262,7 @@ def consumers(draw: st.DrawFn, topics: list[str], delivery: str, letters: str, t
         "redelivery": redeliveries(delivery),
         "breaker": breakers(),
         "idempotency": idempotencies(),
-        **(LOG if delivery == "log" else QUEUE),
+        **FIELDS[delivery],
     }
     if known:
         optional["dependencies"] = st.lists(st.sampled_from(known), min_size=1, max_size=2)
@@ -332,22 +355,15 @@ def in_step(part: Any) -> Any:
 @st.composite
 def systems(draw: st.DrawFn) -> Tables:
     """A whole scenario: up to three producers, chains over three topics, dead letters that are read, four faults."""
-    delivery = {topic: draw(st.sampled_from(["log", "queue"])) for topic in ("a", "b", "c", "letters")}
-    profile = draw(st.sampled_from(["kafka", "rabbitmq"]))
-    home = "log" if profile == "kafka" else "queue"
+    delivery = {topic: draw(st.sampled_from(list(FIELDS))) for topic in ("a", "b", "c", "letters")}
+    profile = draw(st.sampled_from(list(HOMES)))
     tables: Tables = {
         "run": {
             "duration": draw(st.sampled_from([10.0, 20.0, 30.0])),
             "warmup": draw(st.sampled_from([0.0, 0.0, 2.0])),
         },
         "broker": {"profile": profile},
-        "topics": {
-            topic: {
-                **({"partitions": draw(st.integers(1, 3))} if how == "log" else {}),
-                **({} if how == home else {"delivery": how}),
-            }
-            for topic, how in delivery.items()
-        },
+        "topics": {topic: draw(topic_tables(how, HOMES[profile])) for topic, how in delivery.items()},
         "producers": {f"p{i}": draw(producers(["a", "b"])) for i in range(draw(st.integers(1, 3)))},
         "dependencies": {f"d{i}": draw(dependencies()) for i in range(draw(st.integers(0, 2)))},
         "consumers": {},

@@ -244,10 +244,8 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     ("consumers/log/max_poll_interval", "1ns", "consumers.log.max_poll_interval", ["1e-09 s", "at least 6e-07 s"]),
     ("consumers/queue/consumer_timeout", "1ns", "consumers.queue.consumer_timeout", ["1e-09 s", "at least 6e-07 s"]),
     # what is not built
-    ("broker/profile", "sqs", "broker.profile", ['"sqs" is not supported yet', '"rabbitmq"']),
     ("broker/publish_latency", "1mms", "broker.publish_latency", ["1mms"]),
     ("broker/disk", "1GB", "broker.disk", ["not supported yet"]),
-    ("topics/q", {"delivery": "lease"}, "topics.q.delivery", ['"lease" is not supported yet', '"queue"']),
     (
         "topics/t",
         {"retention": "5m"},
@@ -255,7 +253,7 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
         ["300 s", "shorter than the run (600 s) is not supported yet", "must be at least 600 s"],
     ),
     ("topics/t", {"max_length": 5}, "topics.t.max_length", ["not supported yet"]),
-    ("consumers/log/extend_lease", True, "consumers.log.extend_lease", ["not supported yet"]),
+    ("consumers/log/extend_lease", True, "consumers.log.extend_lease", ["only with lease"]),
     ("consumers/log/hedge_after", "1s", "consumers.log.hedge_after", ["not supported yet"]),
     ("consumers/log/rebalance", "cooperative", "consumers.log.rebalance", ['"cooperative" is not supported yet']),
     (

@@ -25,11 +25,9 @@ MISSING: dict[str, tuple[str, tuple[str, ...]]] = {
     "R02": ("chains of dependencies are not built", ()),
     "R15": ("hedge_after is not built", ()),
     "O07": ("retention shorter than the run is not built", ()),
-    "D04": ("acknowledgements cannot be lost: links do not fail", ()),
     "D06": ("brokers do not fail, and replicas have no lag", ()),
     "D08b": ("acknowledgements take no time, and brokers do not fail", ()),
     "D10": ("outbox is not built", ()),
-    "D12": ('delivery = "lease" is not built', ()),
     "S01": ("aggregates are not built", ()),
     "S03": ("sagas are not built", ()),
 }

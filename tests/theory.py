@@ -175,6 +175,12 @@ def log(arrivals: Tables, service: Any = 0.0, **consumer: Any) -> Tables:
     return {**queue(arrivals, service, **consumer), "broker": {"profile": "kafka"}}
 
 
+def lease(arrivals: Tables, service: Any = 0.0, **consumer: Any) -> Tables:
+    """The same with a leased queue, of which one message is received at a time, by as many workers as it takes."""
+    group = {"batch": 1, "concurrency": "unlimited", **consumer}
+    return {**queue(arrivals, service, **group), "broker": {"profile": "sqs"}}
+
+
 def poisson(rate: float, **others: Any) -> Tables:
     return {"process": "poisson", "rate": float(rate), **others}
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from theory import Effort, Inputs, Run, Study, Tables, constant, exponential, failing, log, poisson, queue
+from theory import Effort, Inputs, Run, Study, Tables, constant, exponential, failing, lease, log, poisson, queue
 
 Values = Mapping[str, float | np.ndarray]
 ALONE = "consumers.c[0]"
@@ -68,6 +68,56 @@ def read_order(run: Run) -> Values:
     }
 
 
+def dying(i: Inputs) -> Tables:
+    """Who fails says nothing, as one that dies."""
+    redelivery = {"max_deliveries": i["max_receive"]}
+    letters = {"dead_letter": {"topic": "d"}, "redelivery": redelivery}
+    return lease(poisson(10), transient_failure=i["p"], visibility_timeout=i["V"], **letters)
+
+
+def read_dying(run: Run) -> Values:
+    journey = run.parts.groups["consumers.c"].handlings[0].journey
+    moves, produced, done = journey.moves, run.every("produced"), run.every("effect")
+    return {
+        "p_dlq": len(moves) / len(produced),
+        "mean_receives": run.every("deliveries").mean(),
+        "time_to_dlq": (moves["time"] - produced[moves["event"]]).mean() if len(moves) else np.nan,
+        "mean_latency_of_success": np.nanmean(done - produced),
+    }
+
+
+def outlasting(i: Inputs, max_deliveries: int) -> Tables:
+    """A delete that comes after the end of the lease fails as one that is lost: with probability q."""
+    timeout = -np.log(i["q"])
+    redelivery = {"max_deliveries": max_deliveries}
+    letters = {"dead_letter": {"topic": "d"}, "redelivery": redelivery, "late_delete": "fails"}
+    return lease(poisson(10), exponential(1.0), visibility_timeout=timeout, **letters)
+
+
+def read_outlasting(run: Run) -> Values:
+    deliveries, letters = run.every("deliveries"), run.metric("dead_letter_moves")
+    return {
+        "mean_deliveries": deliveries.mean(),
+        "mean_duplicates": (run.every("effects") - 1).mean(),
+        "p_any_duplicate": (run.every("effects") > 1).mean(),
+        "mean_deliveries_capped": deliveries.mean(),
+        "p_false_dlq": letters / len(deliveries),
+    }
+
+
+def batches(i: Inputs) -> Tables:
+    """Each second a batch, which takes a second; one crash in it."""
+    group = {"batch": i["B"], "concurrency": 1, "visibility_timeout": 3.0}
+    crash = {"name": "f", "target": ALONE, "kind": "crash", "time_to_repair": 2, "from_new": True}
+    crash["time_to_failure"] = {"dist": "uniform", "low": 5, "high": 6}
+    return {**lease(constant(1, size=i["B"]), 1 / i["B"], **group), "faults": [crash]}
+
+
+def read_batches(run: Run) -> Values:
+    assert len(list(run.windows("f"))) == 1
+    return {"redelivered": (run.every("deliveries") - 1.0).sum()}
+
+
 DELIVERY = [
     Study(
         "D02 commit by batch",
@@ -101,6 +151,37 @@ DELIVERY = [
         Effort(20, 60, 0.13), Effort(20, 1500),
         controls={"mean_redelivered": "present", "p_full_prefetch": "present"},
         known={"present": lambda i: i["lam"] / (i["mu"] - i["lam"])},
+    ),
+    Study("D12 silent deaths", dying, read_dying, Effort(20, 300, 0.45), Effort(40, 5000)),
+    Study(
+        "D04 deletes that fail",
+        lambda i: outlasting(i, 0),
+        read_outlasting,
+        Effort(20, 200, 0.1), Effort(20, 2000),
+        metrics=("mean_deliveries", "mean_duplicates", "p_any_duplicate"),
+    ),
+    Study(
+        "D04 deletes that fail, three receives",
+        lambda i: outlasting(i, i["max_receive"]),
+        read_outlasting,
+        Effort(20, 400, 1.5), Effort(40, 20_000),
+        metrics=("mean_deliveries_capped", "p_false_dlq"),
+    ),
+    Study(
+        "batch of a leased queue",
+        batches,
+        read_batches,
+        Effort(150, 8, 0.15),
+        given={"B": 10},
+        values={"redelivered": 5.5},
+    ),
+    Study(
+        "services that outlast a lease",
+        lambda i: lease(poisson(10), exponential(1.0), visibility_timeout=i["V"]),
+        lambda run: {"overlapping": (run.every("deliveries") > 1).mean()},
+        Effort(20, 60, 0.15),
+        given={"V": 2.0},
+        values={"overlapping": float(np.exp(-2.0))},
     ),
     Study(
         "D11 overtaking, constant gaps",
