@@ -49,6 +49,10 @@ class Cooperative(Classic):
         """Whether it has joined in this round, which it does when it has nothing left to give up."""
         return life not in self._absent
 
+    def replaced(self, old: LogLife, new: LogLife) -> None:
+        """It joins in what round there is."""
+        self.polled(new)
+
     def polled(self, life: LogLife) -> None:
         """It gives up what it must, and then joins."""
         self.handover.give_up(life)

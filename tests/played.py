@@ -70,6 +70,21 @@ class Played:
         commits = self.group(name).subscription.cursors[partition].commits
         return list(zip(commits["time"].round(DIGITS).tolist(), commits["offset"].tolist(), strict=True))
 
+    def times(self, partition: int, name: str = "c") -> list[float]:
+        """When the effects of a partition's records were applied, repeated ones too."""
+        records = set(self.group(name).subscription.main[partition].records)
+        return [time for time, event in self.effects(name) if event in records]
+
+    def unserved(self, partition: int, name: str = "c") -> list[tuple[float, float]]:
+        """(start, end) of each period in which nobody consumed a partition."""
+        rows = zip(*(self.group(name).unserved[column] for column in ("partition", "start", "end")), strict=True)
+        return sorted((round(start, DIGITS), round(end, DIGITS)) for place, start, end in rows if place == partition)
+
+    def owners(self, name: str = "c") -> list[int | None]:
+        """By partition: index of the instance that has it at the end."""
+        owners = [cursor.owner for cursor in self.group(name).subscription.main]
+        return [owner.instance.index if owner is not None else None for owner in owners]
+
     def trail(self, trail: str, name: str = "c") -> list[Happening]:
         """(time, event) of each row of one of the journey's trails."""
         return _together([], getattr(self.journey(name), trail))
