@@ -75,6 +75,6 @@ class Handover:
 
 
 def _in_hand(owner: LogLife) -> set[Cursor]:
-    """What its workers have polled and not finished, but for what waits at a pausing breaker or to be tried again."""
+    """What its workers have polled and not finished, but for what waits at a pausing breaker."""
     busy = (worker for worker in owner.workers if worker.polled_at == worker.polled_at)
-    return {run.cursor for worker in busy if isinstance(worker, LogWorker) for run in worker.runs if not run.blocked}
+    return {run.cursor for worker in busy if isinstance(worker, LogWorker) for run in worker.runs}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import simpy
@@ -12,6 +12,7 @@ from models import System
 from models.group import Group
 from models.journey import Journey
 from models.parts import Parts
+from models.system import OwnProcess
 from simulator import replicate
 from simulator.simulation import Simulation
 
@@ -36,7 +37,7 @@ def together(events: int, at: float = 1.0) -> Tables:
 class Played:
     """One replication of a system. Times are rounded to 6 digits; events are numbered in order of their production."""
 
-    def __init__(self, tables: Tables, seed: int = 1) -> None:
+    def __init__(self, tables: Tables, seed: int = 1, processes: Sequence[OwnProcess] = ()) -> None:
         kept: list[Parts] = []
 
         def keep(sim: Simulation, parts: Parts) -> Generator[simpy.Event, Any, None]:
@@ -44,7 +45,7 @@ class Played:
             yield sim.event()
 
         system = System.from_dict(tables)
-        self.result = replicate(System(processes=[keep], **system.to_dict()), runs=1, seed=seed, trace=True)
+        self.result = replicate(System(processes=[keep, *processes], **system.to_dict()), runs=1, seed=seed, trace=True)
         self.parts = kept[0]
 
     def group(self, name: str = "c") -> Group:

@@ -1,43 +1,10 @@
-"""The protocols of a log's consumer group against schedules worked out by hand.
-
-Unless a test says otherwise: all records arrive at 1 s in two partitions, one for each of two instances, that have a worker
-each; a record takes 1 s, a poll brings one, which is committed when it is done; sessions last 10 s and are counted from the
-crash itself, a rebalance takes 1 s. Undisturbed, each partition has an effect at 2, 3, 4, ... s.
-"""
+"""The protocols of a log's consumer group against schedules worked out by hand: see `played_members` for the common setting."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from played import Played, Tables, fault, together
-
-PROMPT = 1e-8
-ZERO, ONE, TWO = (f"consumers.c[{index}]" for index in range(3))
-PROTOCOLS = ("eager", "cooperative", "server")
-
-
-def played(
-    protocol: str, *faults: Tables, events: int = 60, duration: float = 20.25, partitions: int = 2, **group: Any
-) -> Played:
-    consumer = {
-        "topic": "t", "instances": 2, "service": 1.0, "batch": 1, "commit": "record", "rebalance": protocol,
-        "session_timeout": 10.0, "heartbeat_interval": PROMPT, "rebalance_time": 1.0, **group,
-    }  # fmt: skip
-    return Played(
-        {
-            "run": {"duration": duration},
-            "topics": {"t": {"partitions": partitions}},
-            "producers": {"p": together(events)},
-            "consumers": {"c": consumer},
-            "faults": list(faults),
-        }
-    )
-
-
-def every_second(first: float, last: float) -> list[float]:
-    return [first + n for n in range(round(last - first) + 1)]
-
+from played import fault
+from played_members import ONE, PROTOCOLS, TWO, ZERO, every_second, played
 
 # -- coming and going --
 
@@ -96,10 +63,43 @@ def test_a_clean_revocation_commits_what_is_done(protocol: str, commit: str) -> 
     ],
 )
 def test_eager_deals_anew_and_the_others_move_the_fewest(protocol: str, without: list[int], back: list[int]) -> None:
-    """The last of three instances leaves at once, and is back at 8 s. It had only partition 2, and gets one of who has three."""
+    """The last of three instances leaves at once, and is back at 8 s: it had only partition 2, and gets one from who has 3."""
     group = {"instances": 3, "partitions": 5, "events": 90}
     assert played(protocol, fault("stop", 0.0, 80.0, TWO), **group).owners() == without
     assert played(protocol, fault("stop", 0.0, 8.0, TWO), **group).owners() == back
+
+
+@pytest.mark.parametrize("protocol", ["cooperative", "server"])
+def test_a_partition_in_hand_is_given_up_when_that_is_done_whatever_other_workers_poll(protocol: str) -> None:
+    """Instance 0 has both partitions in hand from 1 s on, with a worker for each and all records in one poll, when the other
+    joins at 1.5 s. The first partition is done long before the second, which is given up when it is done, and no earlier."""
+    run = played(protocol, fault("stop", 0.0, 1.5, ONE), concurrency=2, batch=100, events=16)
+    zero, one = (len(partition.records) for partition in run.parts.channels["t"].partitions)
+    assert one >= zero + 2
+    assert run.unserved(1)[1:] == [(1.0 + one, 2.0 + one)]
+    assert run.owners() == [0, 1]
+    assert run.value("consumers.c", "redelivered") == 0
+
+
+def test_a_partition_that_need_not_move_after_all_stays() -> None:
+    """Server side: who was to have it, from 10.5 s on, leaves at 10.75 s, before the poll at 11 s that would give it up."""
+    run = played("server", AWAY, fault("stop", 10.75, 60.0, ONE))
+    assert run.rebalances() == [3.0, 10.5]
+    assert run.unserved(1) == [(2.5, 4.0)]
+
+
+@pytest.mark.parametrize("protocol", ["cooperative", "server"])
+def test_who_waits_at_a_breaker_polls(protocol: str) -> None:
+    """Instance 0 has both partitions in one poll when the other joins at 1.5 s. Its first record fails at 2 s and opens the
+    breaker for a minute: it waits with what it has in hand. That is a poll: server side it gives partition 1 up, in a round it
+    comes, and gives it up at once in the next, at 3 s."""
+    breaker = {"size": 1, "minimum_calls": 1, "open_for": 60.0, "on_open": "pause"}
+    policies = {"breaker": breaker, "redelivery": {"through": "retry_topic", "delays": [1000.0]}}
+    faults = [fault("stop", 0.0, 1.5, ONE), fault("errors", 1.75, 0.5, ZERO, rate=1.0)]
+    run = played(protocol, *faults, batch=100, **policies)
+    given_up = {"cooperative": 3.0, "server": 2.0}[protocol]
+    assert run.unserved(1)[1:] == [(given_up, given_up + 1.0)]
+    assert run.times(1)[0] == given_up + 2.0
 
 
 @pytest.mark.parametrize(("protocol", "rounds"), [("eager", 1), ("cooperative", 2), ("server", 1)])
@@ -163,8 +163,8 @@ def test_only_without_a_barrier_a_live_member_s_partition_moves_while_a_dead_one
 )
 def test_a_zombie_s_effects_happen_and_its_commits_are_refused(protocol: str, taken: float, rebalances: list[float]) -> None:
     """Frozen from 2.5 to 14.5 s with its second record in hand, it is expelled at 12.5 s, and ends the record at 15 s.
-    Instance 0 has its partition at 14 s, a rebalance time after its poll at 13 s, and reads it in its turn; or, server side, at 13.5 s,
-    and reads it at its poll at 14 s."""
+    Instance 0 has its partition at 14 s, a rebalance time after its poll at 13 s, and reads it in its turn; or, server side,
+    at 13.5 s, and reads it at its poll at 14 s."""
     run = played(protocol, fault("pause", 2.5, 12.0, ONE), duration=16.75)
     assert run.times(1) == [2.0, 15.0, taken]
     assert run.commits(partition=1) == [(2.0, 1), (taken, 2)]
@@ -174,13 +174,20 @@ def test_a_zombie_s_effects_happen_and_its_commits_are_refused(protocol: str, ta
 
 @pytest.mark.parametrize(("protocol", "goes_on"), [("eager", False), ("cooperative", True), ("server", True)])
 def test_a_frozen_member_that_is_back_in_time_holds_up_nobody_but_where_all_must_stop(protocol: str, goes_on: bool) -> None:
-    """Instance 1 stands from 2.25 to 8.25 s, instance 2 leaves at 3 s. A barrier waits for the frozen one until 8.25 s, a cooperative
-    one without standing; its record is done at 9 s."""
+    """Instance 1 stands from 2.25 to 8.25 s, instance 2 leaves at 3 s. A barrier waits for the frozen one until 8.25 s, a
+    cooperative one without standing; its record is done at 9 s."""
     faults = [fault("pause", 2.25, 6.0, ONE), fault("stop", 2.5, 40.0, TWO)]
     run = played(protocol, *faults, instances=3, partitions=3, events=60, duration=9.75)
     assert (run.times(0) == [2, 3, 4]) != goes_on
     assert 9.0 in run.times(1)
     assert run.rebalances() == [3.0]
+
+
+def test_who_was_frozen_with_nothing_in_hand_polls_when_it_goes_on() -> None:
+    """Server side, no records: instance 0 stands from 8 to 9.25 s; the other joins at 8.5 s, and has its own at 10.25 s."""
+    run = played("server", fault("stop", 2.5, 6.0, ONE), fault("pause", 8.0, 1.25, ZERO), events=1)
+    assert run.unserved(0)[-1] == (8.0, 9.25)
+    assert run.unserved(1)[-1] == (8.0, 10.25)
 
 
 # -- too slow --
@@ -210,92 +217,11 @@ def test_a_frozen_member_is_expelled_that_gives_nothing_up_for_max_poll_interval
     assert [time for time in sorted(run.times(0) + run.times(1)) if time > 8.0] == every_second(16, 20)
 
 
-# -- static members --
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("kind", ["crash", "stop"])
-def test_a_static_member_that_is_back_in_time_has_its_partitions_at_once(protocol: str, kind: str) -> None:
-    """Away from 2.5 to 6.25 s. The crash costs the record in hand, the planned stop ends it at 3 s; nobody is told goodbye."""
-    run = played(protocol, fault(kind, 2.5, 3.75, ONE), static_membership=True)
-    assert run.rebalances() == []
-    assert run.times(0) == every_second(2, 20)
-    assert run.times(1) == [2, *([3] if kind == "stop" else []), *(7.25 + n for n in range(14))]
-    assert run.unserved(1) == [(2.5, 6.25)]
-    assert run.value("consumers.c", "redelivered") == (kind == "crash")
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize(("kind", "silent"), [("crash", 3.75), ("stop", 4.0)])
-def test_a_static_member_that_stays_away_is_expelled_when_its_session_ends(protocol: str, kind: str, silent: float) -> None:
-    """The session ends 10 s after the last heartbeat, at the crash or when the planned stop is over. A barrier waits for
-    instance 0, which polls at 14 s."""
-    run = played(protocol, fault(kind, 3.75, 60.0, ONE), static_membership=True, duration=16.25)
-    assert run.rebalances() == [silent + 10.0]
-    assert run.unserved(1) == [(3.75, (silent + 10.0 if protocol == "server" else 14.0) + 1.0)]
-    assert run.owners() == [0, 0]
-
-
-def test_an_eager_rebalance_waits_for_a_static_member_only_until_it_is_back() -> None:
-    """Instance 2 has been expelled at 10.25 s and joins at 16 s. Instance 1, dead since 15.5 s, is back at 17.75 s."""
-    faults = [fault("crash", 0.25, 15.75, TWO), fault("crash", 15.5, 2.25, ONE)]
-    run = played("eager", *faults, static_membership=True, instances=3, partitions=3, events=90)
-    assert run.rebalances() == [10.25, 16.0]
-    assert [time for time in run.times(0) if time > 16.0] == [19.75]
-    assert run.owners() == [0, 1, 2]
-
-
-@pytest.mark.parametrize(
-    ("protocol", "crash", "away", "of_the_live", "of_the_dead"),
-    [
-        ("cooperative", 18.25, 1.5, (19.0, 20.75), (18.25, 20.75)),  # crashes in the second round, begun at 18 s
-        ("server", 15.5, 2.25, (17.0, 18.0), (15.5, 18.75)),
-    ],
-)
-def test_a_static_member_that_is_back_gives_up_at_once_what_it_was_asked_for(
-    protocol: str, crash: float, away: float, of_the_live: tuple[float, float], of_the_dead: tuple[float, float]
-) -> None:
-    """Instance 2 has been expelled at 10.25 s: 0 has 0, 2 and 3, 1 has 1, 4 and 5. It joins at 16.5 s, and 3 and 5 are to move.
-    Instance 0 polls at every full second. Server side each comes by itself, in a round both come together."""
-    faults = [fault("crash", 0.25, 16.25, TWO), fault("crash", crash, away, ONE)]
-    run = played(protocol, *faults, static_membership=True, instances=3, partitions=6, events=150, duration=24.0)
-    assert run.rebalances() == [10.25, 16.5]
-    assert run.owners() == [0, 1, 0, 2, 1, 2]
-    assert run.unserved(3) == [of_the_live]
-    assert run.unserved(5)[1:] == [of_the_dead]
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_static_member_s_successor_fences_it_and_a_dynamic_one_works_beside_it(protocol: str) -> None:
-    """A stop from 2 to 3 s meets a record in hand until 5 s. Static: the new process has its partition at 3 s, does the record
-    again until 7 s, and the old one's commit is refused. Dynamic: the old one commits and leaves at 5 s."""
-    group = {"service": 4.0, "events": 1, "partitions": 1, "instances": 1, "duration": 30.0}
-    static = played(protocol, fault("stop", 2.0, 1.0), static_membership=True, **group)
-    assert static.effects() == [(5, 0), (7, 0)]
-    assert static.commits() == [(7.0, 1)]
-    assert static.rebalances() == []
-    dynamic = played(protocol, fault("stop", 2.0, 1.0), **group)
-    assert dynamic.effects() == [(5, 0)]
-    assert dynamic.commits() == [(5.0, 1)]
-    assert dynamic.rebalances() == ([3.0, 5.0] if protocol == "server" else [3.0])
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_static_member_that_polls_too_late_falls_silent_and_has_its_partitions_again_at_its_next_poll(protocol: str) -> None:
-    """Silent from 6 s on, it has done its batch at 9 s: its commit is refused, and it begins again at 0."""
-    group = {"partitions": 1, "service": 2.0, "batch": 4, "commit": "batch", "max_poll_interval": 5.0}
-    run = played(protocol, events=4, static_membership=True, duration=14.5, **group)
-    assert run.effects() == [(3, 0), (5, 1), (7, 2), (9, 3), (11, 0), (13, 1)]
-    assert run.commits() == []
-    assert run.rebalances() == []
-    assert run.unserved(0) == [(6.0, 9.0), (14.0, 14.5)]
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_static_member_that_polls_too_late_is_expelled_when_its_session_ends(protocol: str) -> None:
-    """Silent from 6 s on, its session ends at 8 s; the other has the partition at 9 s."""
-    group = {"partitions": 1, "service": 2.0, "batch": 4, "commit": "batch", "max_poll_interval": 5.0, "session_timeout": 2.0}
-    run = played(protocol, events=4, static_membership=True, duration=10.5, **group)
-    assert run.effects() == [(3, 0), (5, 1), (7, 2), (9, 3)]
-    assert run.attempts()[-1] == (9.0, 0)
-    assert run.rebalances()[0] == 8.0
+@pytest.mark.parametrize("protocol", ["cooperative", "server"])
+def test_who_was_expelled_before_it_gave_something_up_is_asked_anew(protocol: str) -> None:
+    """As before, but instance 1 goes on at 15.25 s and joins when its record is done: each has a partition again. From 20 to
+    24.5 s instance 0 is away, and then the partition that instance 1 had been asked for in vain moves after all."""
+    faults = [fault("stop", 0.0, 9.0, ZERO), fault("pause", 8.0, 7.25, ONE), fault("stop", 20.0, 4.5, ZERO)]
+    run = played(protocol, *faults, max_poll_interval=5.0, session_timeout=100.0, events=100, duration=40.0)
+    assert sorted(map(str, run.owners())) == ["0", "1"]
+    assert len(run.rebalances()) == 5
