@@ -214,6 +214,7 @@ def test_a_frozen_member_is_expelled_that_gives_nothing_up_for_max_poll_interval
     run = played(protocol, *faults, max_poll_interval=5.0, session_timeout=100.0)
     assert run.rebalances() == [0.0, 9.0]
     assert run.owners() == [0, 0]
+    assert not any(life.asked for life in run.group().lives)
     assert [time for time in sorted(run.times(0) + run.times(1)) if time > 8.0] == every_second(16, 20)
 
 
