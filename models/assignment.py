@@ -20,16 +20,16 @@ def sticky(members: Sequence[Member], kept: Mapping[Member, Sequence[int]], part
     """
     few, more = divmod(partitions, len(members))
     target: dict[int, Member] = {}
-    loads = []
-    ranks = {member: rank for rank, member in enumerate(sorted(members, key=lambda member: -len(kept.get(member, ()))))}
-    for place, member in enumerate(members):
-        stays = sorted(kept.get(member, ()))[: few + (ranks[member] < more)]
+    loads = dict.fromkeys(members, 0)
+    for rank, member in enumerate(sorted(filter(kept.get, members), key=lambda member: -len(kept[member]))):
+        stays = sorted(kept[member])[: few + (rank < more)]
         target.update(dict.fromkeys(stays, member))
-        loads.append((len(stays), place))
-    heapify(loads)
+        loads[member] = len(stays)
+    heap = [(load, place) for place, load in enumerate(loads.values())]
+    heapify(heap)
     for partition in range(partitions):
         if partition not in target:
-            load, place = loads[0]
+            load, place = heap[0]
             target[partition] = members[place]
-            heapreplace(loads, (load + 1, place))
+            heapreplace(heap, (load + 1, place))
     return [target[partition] for partition in range(partitions)]
