@@ -18,7 +18,7 @@ from models import System
 from models.assignment import sticky
 from models.group import Group
 from models.log_worker import LogWorker
-from models.system import Parts
+from models.parts import Parts
 from simulator import replicate
 from simulator.simulation import Simulation
 
