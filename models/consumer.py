@@ -70,9 +70,9 @@ class Consumer(Spec):
     session_timeout: PositiveDuration | None = None
     heartbeat_interval: PositiveDuration | None = None
     max_poll_interval: PositiveDuration | None = None
-    rebalance: Literal["eager", "cooperative", "server"] | None = Field(None, json_schema_extra=later("eager"))
+    rebalance: Literal["eager", "cooperative", "server"] | None = None
     rebalance_time: Dist = Constant(value=1.0)
-    static_membership: Flag = Field(False, json_schema_extra=later())
+    static_membership: Flag = False
     single_active: Flag = False
     heartbeat_timeout: PositiveDuration | None = None
     consumer_timeout: PositiveDuration | None = None

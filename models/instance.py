@@ -89,6 +89,9 @@ class Life:
     def take_leave(self) -> None:
         """A clean goodbye: what is done is settled."""
 
+    def answer(self) -> None:
+        """A worker has nothing in hand, or what waits at a breaker: the instance polls, where it has to."""
+
     def call_worker(self) -> None:
         """Wakes an idle worker, or starts one where their number is unlimited."""
         if self.idle:

@@ -14,6 +14,7 @@ from simulator.simulation import Simulation
 class LogLife(Life):
     """`ready`: its partitions with unread records, in line; `seeking`: records that it tries again in their place; `share`: how
     many partitions a worker may read at once. Auto-commit is every `commit_interval` (s), infinite where there is none.
+    `asked`: numbers of the partitions that it is to give up, and since when (s). `on_poll`: to be told of its next poll.
     """
 
     def __init__(
@@ -27,6 +28,8 @@ class LogLife(Life):
         super().__init__(sim, instance, gate, on_stopped)
         self.ready: deque[Cursor] = deque()
         self.owned: list[Cursor] = []
+        self.asked: dict[int, float] = {}
+        self.on_poll: Callable[[LogLife], None] | None = None
         self.seeking: dict[Cursor, Seek] = {}
         self.share = 1
         self.commit_interval = commit_interval
@@ -46,6 +49,13 @@ class LogLife(Life):
         """As of any life: commits what is handled."""
         for cursor in self.owned:
             cursor.commit(cursor.handled, self.sim.now)
+
+    def answer(self) -> None:
+        """As of any life: tells who waits for its poll, if it is a member and one of its workers is free."""
+        if self.on_poll is None or not self.member or self.stopping or self.frozen or not self.alive:
+            return
+        if self.spawn is not None or self.active - self.at_gate < len(self.workers):
+            self.on_poll(self)
 
     def commit_by_itself(self, now: float) -> None:
         """Auto-commit of what is handled, at the first poll after the interval; any worker polls for the instance."""

@@ -14,7 +14,7 @@ from models.instance import Instance, Life
 from models.log import Cursor, Partition
 from models.log_life import LogLife
 from models.log_worker import LogWorker
-from models.membership import Coordinator
+from models.protocols import PROTOCOLS
 from models.record import Commits
 from models.settlement import Settlement
 from models.simple_log_worker import SimpleLogWorker
@@ -43,7 +43,8 @@ class LogSubscription(Subscription[LogLife]):
                 for partition in partitions:
                     self.cursors.append(Cursor(self.sim, partition, handling.journey, topic, partitions is retries, place))
         self.main = [cursor for cursor in self.cursors if not cursor.retry]
-        self.membership = Coordinator(self.sim, name, self.rules.spec, self.cursors, self.rules.concurrency, place)
+        protocol, spec = PROTOCOLS[self.rules.spec.rebalance or "eager"], self.rules.spec
+        self.membership = protocol(self.sim, name, spec, self.cursors, self.rules.concurrency, place)
 
     def new_life(self, instance: Instance, gate: Gate | None, on_stopped: Callable[[Life], None]) -> LogLife:
         """As of any subscription; it is watched for polling."""

@@ -231,6 +231,8 @@ class LogWorker(Worker):
             life.idle_since = now
             if not life.open:
                 life.on_stopped(life)
+        if life.on_poll is not None:
+            life.answer()
 
     def _put_back(self, run: Run) -> None:
         """What was not handled is read again by whoever owns the partition; or is lost, if it was committed first."""

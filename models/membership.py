@@ -1,15 +1,15 @@
-"""Who belongs to a log's consumer group: sessions, joining and leaving, and the eager rebalance that stops everybody.
+"""Who belongs to a log's consumer group: sessions, joining and leaving, as Kafka's group coordinator keeps them.
 
-Kafka's classic protocol: a member that dies is missed when its session ends, counted from its last heartbeat; a rebalance
-waits until every member has stopped or is expelled, and then deals the partitions again, p to member p mod members.
+A member that dies is missed when its session ends, counted from its last heartbeat. A dynamic member that closes, or that has
+not polled for `max_poll_interval`, says goodbye. A static one (`group.instance.id`) never does: it falls silent, its partitions
+wait for it, and if it is back before its session ends it has them again at once. What follows when the members have changed is
+the protocol's business: a subclass.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Sequence
-
-import simpy
+from collections.abc import Callable, Sequence
 
 from models.consumer import Consumer
 from models.log import Cursor
@@ -19,7 +19,8 @@ from simulator.streams import Stream
 
 
 class Coordinator:
-    """The broker's side of one group. `members` includes the dead until their sessions end."""
+    """The broker's side of one group. `members` includes the dead until their sessions end; the value is the number of the
+    joining. `rebalances`: when the group left a state in which every partition was where it belonged (s)."""
 
     def __init__(
         self, sim: Simulation, name: str, terms: Consumer, cursors: Sequence[Cursor], concurrency: float, place: int
@@ -30,59 +31,74 @@ class Coordinator:
         self.cursors = cursors
         self.concurrency = concurrency
         self.place = place
-        self.members: list[LogLife] = []
+        self.members: dict[LogLife, int] = {}
         self.rebalances: list[float] = []
         self.on_change: Callable[[], None] = _nothing
-        self._stream: Stream = sim.stream(f"{name}/rebalance")
+        self.luck: Stream = sim.stream(f"{name}/rebalance")
         self._heartbeats: Stream = sim.stream(f"{name}/heartbeat")
-        self._signal: simpy.Event = sim.event()
-        self._running = False
-        self._changed = False
+        self._joined = 0
 
     def found(self, lives: Sequence[LogLife]) -> None:
         """The group as it is at the start, with no rebalance."""
-        self.members = list(lives)
         for life in lives:
-            life.member = True
-        self._deal()
+            self._admit(life)
+        self.deal()
 
     def join(self, life: LogLife) -> None:
-        """A new member, or one that was expelled and has noticed."""
-        self.members.append(life)
-        self.members.sort(key=lambda member: (member.instance.index, member.number))
-        life.member = True
-        self._rebalance()
+        """A new member, or one that was expelled and has noticed; or a static one, back in its session."""
+        awaited = self._awaited(life)
+        if awaited is None:
+            self._admit(life)
+            life.open = self.is_open()
+            self.changed()
+        else:
+            self._welcome_back(awaited, life)
 
     def leave(self, life: LogLife) -> None:
-        """A member says goodbye, or is expelled: what it does from now on is refused."""
-        if not life.member:
+        """A member closes or gives up polling: it says goodbye, or just falls silent if it is static."""
+        if life not in self.members:
+            return
+        if not self.terms.static_membership:
+            self.expel(life)
+            return
+        if life.alive:
+            self._disown(life)
+        self.miss(life)
+        self.on_change()
+
+    def expel(self, life: LogLife) -> None:
+        """It is no member any more: what it does from now on is refused."""
+        if self.members.pop(life, None) is None:
             return
         life.member = life.open = False
-        self.members.remove(life)
+        life.on_poll, life.asked = None, {}
         for cursor in life.owned:
             cursor.hand_to(None, self.sim.now)
         life.owned = []
         life.ready.clear()
         self.on_change()
-        self._rebalance()
+        self.changed()
 
     def miss(self, life: LogLife) -> None:
         """Heartbeats stop now; unless they come back the session ends `session_timeout` after the last of them."""
         phase = self._heartbeats.uniform(life.instance.index, life.number) * (self.terms.heartbeat_interval or 0.0)
-        if life.frozen and not life.alive:
-            return  # its heartbeats stopped when it froze
-        mark = life.mark
+        if life not in self.members or (life.frozen and not life.alive):
+            return  # its heartbeats stopped before
+        mark, joining = life.mark, self.members[life]
 
         def expire() -> None:
+            if self.members.get(life) != joining:
+                return
             died_frozen = not life.alive and life.mark == mark + 1
-            if life.mark == mark or died_frozen:
-                self.leave(life)
+            if life.mark == mark or died_frozen or not life.member:
+                self.expel(life)
 
         self.sim.call_at(self.sim.now + (self.terms.session_timeout or math.inf) - phase, TIMER, expire, self.place)
 
     def resumed(self, life: LogLife) -> None:
-        """A frozen member goes on: perhaps it has not polled for too long."""
+        """A frozen member goes on: perhaps it has not polled for too long, perhaps it polls now."""
         self._check_polls(life)
+        life.answer()
 
     def watch_polls(self, life: LogLife, when: float) -> None:
         """One timer per life, on the worker that has not polled for longest."""
@@ -107,75 +123,95 @@ class Coordinator:
         return now + limit
 
     def surrendered(self, life: LogLife | None = None) -> None:
-        """A member has stopped, or patience has run out: look whether the wait is over."""
-        if not self._signal.triggered:
-            self._signal.succeed()
+        """A member that may take no more has finished what it had in hand."""
 
-    def _rebalance(self) -> None:
-        self._changed = True
-        for life in self.members:
-            life.open = False
-        if self._running:
-            self.surrendered()
-        else:
-            self._running = True
-            self.rebalances.append(self.sim.now)
-            self.sim.process(self._eager())
-        self.on_change()
+    def changed(self) -> None:
+        """Members have come or gone, or both."""
+        raise NotImplementedError
 
-    def _eager(self) -> Generator[simpy.Event, object, None]:
-        """Everybody stops; then the partitions are dealt. Whoever comes or goes meanwhile starts the wait anew."""
-        while self._changed:
-            yield from self._all_stopped()
-            self._changed = False
-            luck = self._stream.uniform(len(self.rebalances))
-            yield self.sim.wait_until(self.sim.now + self.terms.rebalance_time.ppf(luck), TIMER, self.place)
-        self._running = False
-        self._deal()
+    def replaced(self, old: LogLife, new: LogLife) -> None:
+        """A static member is back as `new`, with nothing in hand, and has what `old` had."""
+        raise NotImplementedError
 
-    def _all_stopped(self) -> Generator[simpy.Event, object, None]:
-        patience = self.sim.now + self.patience
-        self.sim.call_at(patience, TIMER, self.surrendered, self.place)
-        while True:
-            waited_for = [life for life in self.members if not _has_stopped(life)]
-            if not waited_for:
-                return
-            if self.sim.now >= patience:
-                for life in waited_for:
-                    self.leave(life)
-                continue
-            self._signal = self.sim.event()
-            yield self._signal
+    def polled(self, life: LogLife) -> None:
+        """A member polls that was to be seen at its next poll."""
 
-    def _deal(self) -> None:
+    def is_open(self) -> bool:
+        """Whether a member that comes back may work at once."""
+        return True
+
+    def in_order(self) -> list[LogLife]:
+        """The members in the order in which partitions are dealt."""
+        return sorted(self.members, key=lambda life: (life.instance.index, life.number))
+
+    def deal(self) -> None:
         """Everybody has stopped and commits what is done; partition p goes to member p mod members."""
+        members = self.in_order()
         for cursor in self.cursors:
             if cursor.owner is not None:
                 cursor.commit(cursor.handled, self.sim.now)
-        for life in self.members:
+        for life in members:
             life.owned = []
             life.ready.clear()
         for cursor in self.cursors:
-            owner = self.members[cursor.partition.number % len(self.members)] if self.members else None
+            owner = members[cursor.partition.number % len(members)] if members else None
             if owner is not None:
                 owner.owned.append(cursor)
             cursor.hand_to(owner, self.sim.now)
-        for life in self.members:
-            life.share = max(1, -int(-len(life.owned) // self.concurrency))
+        for life in members:
+            life.share = self.share(life)
             life.open = not life.stopping
         self.sim.hold()
-        for life in self.members:
-            if life.gate is not None:
-                life.gate.let_look()
-            for _ in range(len(life.ready)):
-                life.call_worker()
+        for life in members:
+            self.set_to_work(life, len(life.ready))
+        self.on_change()
+
+    def share(self, life: LogLife) -> int:
+        """How many partitions one of its workers may poll, so that each has its part."""
+        return max(1, -int(-len(life.owned) // self.concurrency))
+
+    def set_to_work(self, life: LogLife, partitions: int) -> None:
+        """So many partitions have become ready in its hands."""
+        if life.gate is not None:
+            life.gate.let_look()
+        for _ in range(partitions):
+            life.call_worker()
+
+    def _admit(self, life: LogLife) -> None:
+        self._joined += 1
+        self.members[life] = self._joined
+        life.member = True
+
+    def _awaited(self, life: LogLife) -> LogLife | None:
+        """The member that a static one is, or was before it came back."""
+        if not self.terms.static_membership:
+            return None
+        return next((member for member in self.members if member.instance is life.instance), None)
+
+    def _disown(self, life: LogLife) -> None:
+        """A static member has stopped polling: its partitions stay with it, but what it has in hand is refused."""
+        life.member = life.open = False
+        for cursor in life.owned:
+            cursor.hand_to(life, self.sim.now)
+        life.ready.clear()
+
+    def _welcome_back(self, old: LogLife, life: LogLife) -> None:
+        """Kafka replaces the member id of a known `group.instance.id`: what the former process still does is refused."""
+        owned, old.owned = old.owned, []
+        life.asked, old.asked = old.asked, life.asked
+        old.member = old.open = False
+        old.on_poll = None
+        old.ready.clear()
+        del self.members[old]
+        self._admit(life)
+        life.owned, life.share, life.open = owned, old.share, self.is_open()
+        for cursor in owned:
+            cursor.hand_to(life, self.sim.now)
+        self.sim.hold()
+        self.set_to_work(life, len(life.ready))
+        self.replaced(old, life)
         self.on_change()
 
 
 def _nothing() -> None:
     """Nobody listens."""
-
-
-def _has_stopped(life: LogLife) -> bool:
-    """Whether a member has stopped: no worker has an event in hand, but such as wait at a pausing breaker and poll."""
-    return life.alive and not life.frozen and life.active == life.at_gate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -17,9 +17,12 @@ L = TypeVar("L", bound=Life)
 class Membership(Protocol[L]):
     """The broker's side of a group's instances. `rebalances`: when they began (s)."""
 
-    members: list[L]
     rebalances: list[float]
     on_change: Callable[[], None]
+
+    @property
+    def members(self) -> Collection[L]:
+        """Who belongs to it, the dead included until they are missed."""
 
     def found(self, lives: Sequence[L]) -> None:
         """The group as it is at the start."""

@@ -131,6 +131,7 @@ class Worker(Waiting):
         life.at_gate += 1
         if life.active == life.at_gate and not life.open:
             life.on_stopped(life)
+        life.answer()
         while not (allowed or life.stopping) and self.still_wanted():
             gate.waiting.append(self.bell)
             yield from self.listen()

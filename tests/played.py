@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import simpy
@@ -12,6 +12,7 @@ from models import System
 from models.group import Group
 from models.journey import Journey
 from models.parts import Parts
+from models.system import OwnProcess
 from simulator import replicate
 from simulator.simulation import Simulation
 
@@ -36,7 +37,7 @@ def together(events: int, at: float = 1.0) -> Tables:
 class Played:
     """One replication of a system. Times are rounded to 6 digits; events are numbered in order of their production."""
 
-    def __init__(self, tables: Tables, seed: int = 1) -> None:
+    def __init__(self, tables: Tables, seed: int = 1, processes: Sequence[OwnProcess] = ()) -> None:
         kept: list[Parts] = []
 
         def keep(sim: Simulation, parts: Parts) -> Generator[simpy.Event, Any, None]:
@@ -44,7 +45,7 @@ class Played:
             yield sim.event()
 
         system = System.from_dict(tables)
-        self.result = replicate(System(processes=[keep], **system.to_dict()), runs=1, seed=seed, trace=True)
+        self.result = replicate(System(processes=[keep, *processes], **system.to_dict()), runs=1, seed=seed, trace=True)
         self.parts = kept[0]
 
     def group(self, name: str = "c") -> Group:
@@ -69,6 +70,21 @@ class Played:
         """(time, offset) of every commit that moved it."""
         commits = self.group(name).subscription.cursors[partition].commits
         return list(zip(commits["time"].round(DIGITS).tolist(), commits["offset"].tolist(), strict=True))
+
+    def times(self, partition: int, name: str = "c") -> list[float]:
+        """When the effects of a partition's records were applied, repeated ones too."""
+        records = set(self.group(name).subscription.main[partition].records)
+        return [time for time, event in self.effects(name) if event in records]
+
+    def unserved(self, partition: int, name: str = "c") -> list[tuple[float, float]]:
+        """(start, end) of each period in which nobody consumed a partition."""
+        rows = zip(*(self.group(name).unserved[column] for column in ("partition", "start", "end")), strict=True)
+        return sorted((round(start, DIGITS), round(end, DIGITS)) for place, start, end in rows if place == partition)
+
+    def owners(self, name: str = "c") -> list[int | None]:
+        """By partition: index of the instance that has it at the end."""
+        owners = [cursor.owner for cursor in self.group(name).subscription.main]
+        return [owner.instance.index if owner is not None else None for owner in owners]
 
     def trail(self, trail: str, name: str = "c") -> list[Happening]:
         """(time, event) of each row of one of the journey's trails."""

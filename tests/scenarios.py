@@ -213,7 +213,9 @@ LOG = {
     "commit": st.sampled_from(["auto", "batch", "record", "before", "transaction"]),
     "commit_interval": st.sampled_from([0.0, 0.5, 2.0]),
     "max_poll_interval": st.sampled_from([1.0, 3.0, 20.0]),
+    "rebalance": st.sampled_from(["eager", "cooperative", "server"]),
     "rebalance_time": durations(),
+    "static_membership": st.booleans(),
 }
 QUEUE = {
     "prefetch": st.integers(1, 5),

@@ -139,6 +139,9 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     ("run/precision_metric", "latency_p99", "run.precision_metric", ['"latency_p99"', '"COMPONENT:METRIC"']),
     # contradictions
     ("consumers/queue/commit", "batch", "consumers.queue.commit", ['delivery = "queue"', "only with log"]),
+    ("consumers/queue/rebalance", "server", "consumers.queue.rebalance", ['delivery = "queue"', "only with log"]),
+    ("consumers/queue/static_membership", True, "consumers.queue.static_membership", ["found true", "only with log"]),
+    ("consumers/log/rebalance", "sticky", "consumers.log.rebalance", ['"eager", "cooperative", "server"']),
     ("consumers/queue/session_timeout", 9, "consumers.queue.session_timeout", ["only with log"]),
     ("consumers/queue/batch", 9, "consumers.queue.batch", ["only with log or lease"]),
     ("consumers/log/prefetch", 5, "consumers.log.prefetch", ['delivery = "log"', "only with queue"]),
@@ -255,7 +258,6 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     ("topics/t", {"max_length": 5}, "topics.t.max_length", ["not supported yet"]),
     ("consumers/log/extend_lease", True, "consumers.log.extend_lease", ["only with lease"]),
     ("consumers/log/hedge_after", "1s", "consumers.log.hedge_after", ["not supported yet"]),
-    ("consumers/log/rebalance", "cooperative", "consumers.log.rebalance", ['"cooperative" is not supported yet']),
     (
         "consumers/queue/prefetch",
         {"min": 1, "max": 9, "target": 1},

@@ -37,6 +37,9 @@ OF_A_LOG: dict[str, Tables] = {
     "atomic": {"commit": "transaction", "batch": 3},
     "impatient": {"max_poll_interval": 1.5, "batch": 4},
     "polling": {"poll_interval": 0.25},
+    "cooperative": {"rebalance": "cooperative"},
+    "server side": {"rebalance": "server"},
+    "static": {"static_membership": True},
 }
 OF_A_QUEUE: dict[str, Tables] = {
     "prefetch": {"prefetch": 2},
