@@ -14,6 +14,7 @@ from models.instance import Instance, Life
 from models.log import Cursor, Partition
 from models.log_life import LogLife
 from models.log_worker import LogWorker
+from models.membership import Coordinator
 from models.protocols import PROTOCOLS
 from models.record import Commits
 from models.settlement import Settlement
