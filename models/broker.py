@@ -27,7 +27,8 @@ class Broker(Spec):
     """`[broker]`: None stands for the default of `profile`.
 
     `detection_time` runs from a crash to its being noticed, `election_time` from there to a new leader serving.
-    Latencies are one way.
+    Latencies are one way. A node takes `max_publish_rate` events per second and lets the others wait their turn, as Kafka's
+    quotas delay and do not refuse.
     """
 
     profile: ProfileName = "kafka"
@@ -47,4 +48,4 @@ class Broker(Spec):
     disk: Annotated[Size | None, UNLIMITED] = Field(None, json_schema_extra=later())
     memory: Annotated[Size | None, UNLIMITED] = Field(None, json_schema_extra=later())
     memory_alarm: Fraction | None = None
-    max_publish_rate: Annotated[Factor | None, UNLIMITED] = Field(None, json_schema_extra=later())
+    max_publish_rate: Annotated[Factor | None, UNLIMITED] = None

@@ -225,7 +225,7 @@ class Client:
         """An event is to be stored in that partition."""
         replicas, sim = self.replicas[number], self.sim
         calm = self.clear and replicas.steady and not self.held and not self.line and self._has_room()
-        if calm and self.topic.welcomes(replicas, self.terms.acks, number, (event,)):
+        if calm and self.topic.welcomes(replicas, self.terms.acks, number, (event,)) and self._finds_free(replicas):
             self._publish_calmly(event, replicas)
         elif self._has_room() and not self.line:
             self._accept(event, number)
@@ -237,6 +237,16 @@ class Client:
             if len(self.line) == 1:
                 self._blocked_since = sim.now
                 self._watch_line()
+
+    def _finds_free(self, replicas: ReplicaSet) -> bool:
+        """Whether the leader takes an event at once; then it takes this one."""
+        leader, cluster = replicas.leader, self.cluster
+        if cluster.spec.max_publish_rate is None:
+            return True
+        if leader is None or not cluster.is_free(leader):
+            return False
+        cluster.take(leader)
+        return True
 
     def _publish_calmly(self, event: int, replicas: ReplicaSet) -> None:
         """Nothing is broken: when the answer comes is known at once, and nothing has to happen for it."""
@@ -376,7 +386,7 @@ class Client:
         way = self.way_to(node)
         if not self.links.open(self.path, self.node_path(node)) or way.loses(identity, request.turn):
             return
-        arrive = partial(self.cluster.receive, node, request.handle, request.refused)
+        arrive = partial(self.cluster.receive, node, len(request.events), request.handle, request.refused)
         arrival = self.sim.now + way.seconds(identity, request.turn)
         if self.ordered:
             arrival = self._arrival[request.parcel.number] = max(arrival, self._arrival.get(request.parcel.number, 0.0))

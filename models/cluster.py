@@ -14,7 +14,7 @@ from models.broker import Broker
 from models.links import Links
 from models.replica import ReplicaSet
 from simulator.distributions import Constant, Distribution
-from simulator.simulation import TIMER, Simulation
+from simulator.simulation import DELIVERY, TIMER, Simulation
 from simulator.streams import Stream, name_key
 
 REPLICA_LAG_MAX = 30.0
@@ -29,8 +29,8 @@ INFINITY = math.inf
 class Node:
     """One node. Faults count up and down: any crash, stop or power loss keeps it down, any pause frozen.
 
-    `dark`: its machine has no power. `broke`: when its connections last broke (s). `waiting`: requests that came while it was
-    frozen.
+    `free`: when it has taken what was published so far (s). `dark`: its machine has no power. `broke`: when its connections
+    last broke (s). `waiting`: requests that came while it was frozen.
     """
 
     def __init__(self, number: int) -> None:
@@ -38,6 +38,7 @@ class Node:
         self.path = f"broker.nodes[{number}]"
         self.down = self.frozen = self.dark = 0
         self.slow = 1.0
+        self.free = 0.0
         self.broke = -INFINITY
         self.fenced = False
         self.lost_data = False
@@ -263,15 +264,38 @@ class Cluster:
 
     # -- requests -----------------------------------------------------------------------------------------------------
 
-    def receive(self, number: int, handle: Callable[[], None], refuse: Callable[[], None]) -> None:
-        """A request arrives at a node: it is handled, waits while the node is frozen, is refused by a dead process, and
-        not answered by a dead machine."""
+    def is_free(self, number: int) -> bool:
+        """Whether a node takes an event at once."""
+        return self.nodes[number].free <= self.sim._now
+
+    def take(self, number: int, events: int = 1) -> float:
+        """A node takes its turn with events that are published. Returns when that is (s)."""
+        node, rate = self.nodes[number], self.spec.max_publish_rate
+        turn = max(node.free, self.sim.now)
+        if rate is not None:
+            node.free = turn + events / rate
+        return turn
+
+    def receive(self, number: int, events: int, handle: Callable[[], None], refuse: Callable[[], None]) -> None:
+        """A request arrives at a node: it is handled in its turn, waits while the node is frozen, is refused by a dead process,
+        and not answered by a dead machine."""
         node = self.nodes[number]
         if node.dark:
             return
         if node.down:
             refuse()
         elif node.frozen:
+            node.waiting.append(handle)
+        elif (turn := self.take(number, events)) > self.sim.now:
+            self.sim.call_at(turn, DELIVERY, partial(self._in_turn, node, node.broke, handle), self.place)
+        else:
+            handle()
+
+    def _in_turn(self, node: Node, broke: float, handle: Callable[[], None]) -> None:
+        """What waited for its turn is gone with the node's process."""
+        if node.broke != broke or node.dark:
+            return
+        if node.frozen:
             node.waiting.append(handle)
         else:
             handle()

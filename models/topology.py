@@ -65,7 +65,8 @@ def has_nodes(scenario: Outline) -> bool:
     replicated = broker.replication_factor > 1 and (broker.replication_interval or broker.replication_lag.mean > 0)
     gathering = any(producer.outbox or (producer.linger and producer.batch > 1) for producer in scenario.producers.values())
     gathering = gathering or any(consumer.outbox for consumer in scenario.consumers.values())
-    return bool(replicated or gathering or any(law.mean > 0 for law in latencies) or can_break(scenario))
+    limited = broker.max_publish_rate is not None
+    return bool(limited or replicated or gathering or any(law.mean > 0 for law in latencies) or can_break(scenario))
 
 
 def can_break(scenario: Outline) -> bool:
@@ -81,7 +82,7 @@ def can_break(scenario: Outline) -> bool:
 
 def has_course(scenario: Outline, topic: str) -> bool:
     """Whether the way of a topic's events into it is known when they arrive, as `Course` has it."""
-    if can_break(scenario) or not is_undisturbed(scenario, topic):
+    if can_break(scenario) or scenario.broker.max_publish_rate is not None or not is_undisturbed(scenario, topic):
         return False
     producer = next(each for each in scenario.producers.values() if each.topic == topic)
     network = scenario.network
