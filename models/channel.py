@@ -29,10 +29,10 @@ class Bound(Protocol):
         """A further copy of one."""
 
     def serve(self, served: bool) -> None:
-        """Whether the node that leads it answers."""
+        """Whether there is a node to serve it."""
 
     def lose(self, events: Iterable[int], now: float) -> None:
-        """Messages that the broker loses."""
+        """A leader takes messages with it."""
 
 
 class Channel:
@@ -45,7 +45,7 @@ class Channel:
     def __init__(self, sim: Simulation, name: str, spec: Topic, messages: Messages, times: array[float] | None = None) -> None:
         self.name = name
         self.delivery = delivery = spec.delivery or "log"
-        self.fifo = spec.fifo
+        self.fifo = bool(spec.fifo)
         self.deduplication = spec.deduplication or 0.0
         self.messages = messages
         self.ahead = times is not None
@@ -85,16 +85,11 @@ class Channel:
     def send_again(self, event: int, now: float) -> None:
         """A producer sends an event that is here once more: accepted, but not stored within `deduplication` seconds of the
         last time that it was, whether that copy is still there or not (Amazon SQS, FIFO queues)."""
-        if not self.is_repeat(event, self.messages.produced[event], now):
-            self.append_again(event, now)
-
-    def is_repeat(self, event: int, first: float, now: float) -> bool:
-        """Whether an event that was stored at `first` is known too well to be stored again."""
         if self.deduplication:
-            if now < self._sent.get(event, first) + self.deduplication:
-                return True
+            if now < self._sent.get(event, self.messages.produced[event]) + self.deduplication:
+                return
             self._sent[event] = now
-        return False
+        self.append_again(event, now)
 
     def append_again(self, event: int, now: float) -> None:
         """Stores a further copy of an event, for every group."""

@@ -22,6 +22,7 @@ def contradictions(scenario: Outline) -> Iterator[Problem]:
     yield from _of_run(scenario)
     yield from _of_broker(scenario)
     yield from _of_topics(whole)
+    yield from _of_leases(scenario, whole)
     if not scenario.producers and not scenario.sagas:
         yield Problem("producers", "required, but missing", "must have at least one of [producers.NAME], [sagas.NAME]")
     for name in scenario.producers:
@@ -71,13 +72,18 @@ def _of_topics(whole: Outline) -> Iterator[Problem]:
     run = whole.run
     end = run.duration + (run.drain_limit if run.drain else 0.0)
     for name, topic in whole.topics.items():
-        for field in ("fifo", "deduplication") if topic.delivery != "lease" else ():
-            if value := getattr(topic, field):
-                found = f'found {shown(value)}, but the topic has delivery = "{topic.delivery}"'
-                yield Problem(joined(("topics", name, field)), found, "only with lease")
         if topic.retention is not None and topic.retention < end:
             found = f"found {topic.retention:g} s; retention shorter than the run ({end:g} s) is not supported yet"
             yield Problem(joined(("topics", name, "retention")), found, f"must be at least {end:g} s")
+
+
+def _of_leases(scenario: Outline, whole: Outline) -> Iterator[Problem]:
+    for name, given in scenario.topics.items():
+        delivery = whole.topics[name].delivery
+        for field in ("fifo", "deduplication") if delivery != "lease" else ():
+            if value := getattr(given, field):
+                found = f'found {shown(value)}, but the topic has delivery = "{delivery}"'
+                yield Problem(joined(("topics", name, field)), found, "only with lease")
 
 
 def _of_producer(name: str, whole: Outline) -> Iterator[Problem]:

@@ -18,7 +18,7 @@ from simulator.units import format_number
 
 # Bytes, measured on CPython 3.11, with what measuring adds.
 PROCESS, RUN_KEPT = 1.2e8, 1e5
-EVENT, HANDLED, CALL, QUEUED, TRACED = 38.0, 110.0, 110.0, 250.0, 410.0
+EVENT, HANDLED, CALL, QUEUED, GROUPED, TRACED = 38.0, 110.0, 110.0, 250.0, 260.0, 410.0
 GROUP, INSTANCE, WORKER, PARTITION, CLIENT = 2.1e5, 9.9e3, 2.6e3, 4.7e3, 1.9e3
 ZIPF_KEY, BREAKER_SECOND, STRUCK, STAY = 24.0, 105.0, 1250.0, 120.0
 SHARE_OF_MACHINE = 0.8
@@ -53,10 +53,12 @@ def footprint(scenario: Outline, trace: bool = False) -> Terms:
     for name, producer in scenario.producers.items():
         terms[f"producers.{name}.arrivals"] += _of_producer(producer, scenario.run.duration)  # type: ignore[assignment]
     handled = HANDLED + (TRACED if trace else 0.0)
-    if (scenario.broker.delivery or profile_of(scenario.broker.profile).delivery) != "log":
+    profile = profile_of(scenario.broker.profile)
+    if (scenario.broker.delivery or profile.delivery) != "log":
         handled += QUEUED
     for name, consumer in scenario.consumers.items():
-        each = handled + CALL * len(consumer.dependencies)
+        grouped = profile.fifo or any(scenario.topics[topic].fifo for topic in consumer.topics if topic in scenario.topics)
+        each = handled + CALL * len(consumer.dependencies) + GROUPED * grouped
         terms[f"consumers.{name}.topic"] += each * sum(events[topic] for topic in consumer.topics)  # type: ignore[assignment]
         terms[f"consumers.{name}.instances"] += _of_instances(consumer)  # type: ignore[assignment]
         for index, publish in enumerate(consumer.publishes):

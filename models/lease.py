@@ -24,16 +24,16 @@ from simulator.simulation import TIMER
 
 class Copy:
     """A message in a queue. `receives` counts, and the latest names the lease in force; `until`: when that ends (s), while it
-    is `hidden`; `kept`: since when its consumer extends it (s), NaN where it does not. `waited`: its last delay (s)."""
+    is `hidden`; `tended`: its consumer extends it, and has done so since `kept` (s; NaN: not). `waited`: its last delay (s)."""
 
-    __slots__ = ("event", "gone", "hidden", "kept", "place", "receives", "timer", "until", "waited")
+    __slots__ = ("event", "gone", "hidden", "kept", "place", "receives", "tended", "timer", "until", "waited")
 
     def __init__(self, place: int, event: int, receives: int, waited: float) -> None:
         self.place = place
         self.event = event
         self.receives = receives
         self.waited = waited
-        self.hidden = self.gone = False
+        self.hidden = self.gone = self.tended = False
         self.until = self.kept = NAN
         self.timer = 0
 
@@ -105,7 +105,8 @@ class LeaseQueue:
     """One group's queue on a topic.
 
     `places` counts the copies ever sent, `again` those beyond an event's first. `leased`: what is hidden, by place.
-    `settled`: deletions, written only for a trace. `on_available` is called when something can be received.
+    `settled`: deletions, written only for a trace. `on_available` is called when something can be received. `served`: the
+    broker answers; while it does not, nothing is received, deleted or extended, and leases run on.
     """
 
     def __init__(
@@ -120,11 +121,12 @@ class LeaseQueue:
         self.topic = topic
         self.line = line
         self.late_works = late_works
-        self.timeout = settlement.rules.spec.visibility_timeout or 0.0
+        assert self.rules.spec.visibility_timeout is not None
+        self.timeout = self.rules.spec.visibility_timeout
         self.on_available = on_available
         self.leased: dict[int, Copy] = {}
-        self.served = True
         self.places = self.again = 0
+        self.served = True
         self.settled = Trail(event="i", time="d")
         self._ends: DelayLine[tuple[Copy, int]] = DelayLine(self.sim, self._falls_due, place, TIMER, _is_void)
 
@@ -145,7 +147,7 @@ class LeaseQueue:
         until = self.sim._now + self.timeout
         for copy in copies:
             copy.receives += 1
-            copy.hidden = True
+            copy.hidden, copy.tended = True, False
             self.leased[copy.place] = copy
             self._lease_until(copy, until)
             self.deliveries[copy.event] += 1
@@ -165,7 +167,7 @@ class LeaseQueue:
         """It is seen again after that time from now. Whether it is: not if the lease is over."""
         if not self.served or not self._holds(copy, receive):
             return False
-        copy.kept = NAN
+        copy.kept, copy.tended = NAN, False
         self._lease_until(copy, self.sim._now + seconds)
         return True
 
@@ -174,16 +176,43 @@ class LeaseQueue:
     def keep(self, copy: Copy, receive: int) -> None:
         """From now on its consumer sets its visibility anew, to the full timeout, every half of that time."""
         if self._holds(copy, receive):
-            copy.kept = self.sim._now
+            copy.tended = True
+            copy.kept = self.sim._now if self.served else NAN
 
     def let_go(self, copy: Copy, receive: int) -> None:
         """The consumer extends it no more; it ends a full timeout after it last did."""
-        if copy.kept == copy.kept and self._holds(copy, receive):
+        if self._holds(copy, receive):
+            copy.tended = False
+            self._stop_extending(copy)
+
+    def _stop_extending(self, copy: Copy) -> None:
+        if copy.kept == copy.kept:
             copy.until, copy.kept = self._kept_until(copy), NAN
 
     def _kept_until(self, copy: Copy) -> float:
         half = self.timeout / 2
         return copy.kept + (self.sim._now - copy.kept) // half * half + self.timeout
+
+    # -- a broker that fails ------------------------------------------------------------------------------------------
+
+    def serve(self, served: bool) -> None:
+        """Whether there is a node to answer. Consumers that extend try it again until they are heard."""
+        self.served = served
+        for copy in self.leased.values():
+            if copy.tended and served:
+                copy.kept = self.sim._now
+            else:
+                self._stop_extending(copy)
+        self._call()
+
+    def lose(self, events: Iterable[int], now: float) -> None:
+        """Messages are gone with the nodes that had them, whoever works on them."""
+        gone, journey = set(events), self.handling.journey
+        for copy in [copy for copy in (*self.line, *self.leased.values()) if copy.event in gone]:
+            self._remove(copy)
+        for event in gone:
+            if journey.effect[event] != journey.effect[event]:
+                journey.lose(event, now, BROKER)
 
     # -- the end of a lease -------------------------------------------------------------------------------------------
 
@@ -217,24 +246,13 @@ class LeaseQueue:
         self.line.drop(copy)
         copy.gone = True
 
+    def can_be_received(self) -> bool:
+        """Whether a poll would bring a message."""
+        return self.served and bool(self.line)
+
     def _call(self) -> None:
-        if self.line and self.served:
+        if self.served and self.line:
             self.on_available()
-
-    def serve(self, served: bool) -> None:
-        """Whether anybody answers who receives or deletes; leases go on."""
-        self.served = served
-        self._call()
-
-    def lose(self, events: Iterable[int], now: float) -> None:
-        """Messages that the broker loses."""
-        gone, journey = set(events), self.handling.journey
-        for copy in [*self.line, *self.leased.values()] if gone else ():
-            if copy.event in gone:
-                self._remove(copy)
-        for event in gone:
-            if journey.effect[event] != journey.effect[event]:
-                journey.lose(event, now, BROKER)
 
 
 def _is_void(lease: tuple[Copy, int]) -> bool:

@@ -208,7 +208,7 @@ class LeaseWorker(Worker):
         if outcome == RETURNED:
             if self.rules.acknowledge_first:
                 handling.journey.lose(receipt.copy.event, self.sim.now, CONSUMER)
-            return True
+            return not self.rules.acknowledge_first
         return self._failed(receipt, handling, outcome)
 
     def _failed(self, receipt: Receipt, handling: Handling, outcome: int) -> bool:

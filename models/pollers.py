@@ -63,7 +63,7 @@ class Pollers:
 
     def pass_on(self) -> None:
         """Calls somebody, if anything can be received."""
-        if any(queue.line and queue.served for queue in self.queues):
+        if any(queue.can_be_received() for queue in self.queues):
             self.call()
 
     def call(self) -> None:

@@ -134,7 +134,8 @@ class QueueStore:
 
 
 class StoredTopic(Channel):
-    """A channel on nodes. `replicas`: by partition; a queue has one. `passage`: how its events came in."""
+    """A channel on nodes. `replicas`: by partition; a queue has one. `passage`: how its events came in. `accepted`: the latest
+    record of each event, where copies are dropped; `moved`: what the broker itself is about to store again, which is none."""
 
     def __init__(self, sim: Simulation, name: str, spec: Topic, messages: Messages, cluster: Cluster) -> None:
         super().__init__(sim, name, spec, messages)
@@ -156,6 +157,8 @@ class StoredTopic(Channel):
             self.replicas.append(ReplicaSet(cluster, f"topics.{name}[{partition.number}]", places, store, majority))
         cluster.replicas += self.replicas
         self.house: House
+        self.accepted: dict[int, Entry] = {}
+        self.moved: set[int] = set()
 
     def has_enough(self, replicas: ReplicaSet) -> bool:
         """Whether enough replicas are in sync to acknowledge to who wants all of them."""
@@ -166,25 +169,46 @@ class StoredTopic(Channel):
         return acks != "all" or self.has_enough(replicas)
 
     def append_to(self, event: int, replicas: ReplicaSet) -> Entry:
-        """The leader stores a record of the event, unless it is known as a repeat."""
-        passage, now = self.passage, self.sim._now
+        """The leader stores a record of the event, or has one that it takes for the same."""
+        passage = self.passage
+        if self.deduplication and (before := self._accepted_before(event)) is not None:
+            return before
         again = passage.is_stored(event)
         if again:
-            if self.is_repeat(event, passage.stored[event], now):
-                known = Entry(event, now, again)
-                known.commit = now
-                return known
-            self.again.add(event, now)
+            self.again.add(event, self.sim._now)
         else:
-            passage.stored[event] = now
-        return replicas.append(event, self.messages.identity(event), again)
+            passage.stored[event] = self.sim._now
+        entry = replicas.append(event, self.messages.identity(event), again)
+        if self.deduplication:
+            self.accepted[event] = entry
+        return entry
+
+    def _accepted_before(self, event: int) -> Entry | None:
+        """What stands for a copy that is accepted and dropped: the record, or its likeness once that is committed."""
+        entry, now = self.accepted.get(event), self.sim._now
+        if event in self.moved:
+            self.moved.remove(event)
+            return None
+        if entry is None or not entry.alive or now >= entry.appended + self.deduplication:
+            return None
+        if entry.commit > now:
+            return entry
+        likeness = Entry(event, now, True)
+        likeness.commit = now
+        return likeness
 
     def append(self, event: int) -> None:
         """As of any channel: what the broker itself or a transaction stores gets there sooner or later."""
         self.house.post(event)
 
+    def send_again(self, event: int, now: float) -> None:
+        """As of any channel."""
+        self.house.post(event)
+
     def append_again(self, event: int, now: float) -> None:
         """As of any channel."""
+        if self.deduplication:
+            self.moved.add(event)
         self.house.post(event)
 
     def takes(self, event: int) -> bool:

@@ -20,10 +20,12 @@ SMALL: dict[str, Any] = {
     "consumers": {
         "log": {"topic": "t", "service": "10ms", "dependencies": ["gateway"]},
         "queue": {"topic": "q", "service": "10ms"},
+        "lease": {"topic": "l"},
     },
-    "topics": {"q": {"delivery": "queue"}},
+    "topics": {"q": {"delivery": "queue"}, "l": {"delivery": "lease"}},
     "dependencies": {"gateway": {"latency": "1ms"}},
 }
+SMALL["producers"]["l"] = {"topic": "l", "arrivals": {"process": "poisson", "rate": 1.0}}
 SMALL["producers"]["q"] = {"topic": "q", "arrivals": {"process": "closed", "clients": 3, "think": "1s"}}
 
 CRASH = {"name": "f", "target": "consumers.log", "kind": "crash"}
@@ -144,6 +146,11 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     ("consumers/log/rebalance", "sticky", "consumers.log.rebalance", ['"eager", "cooperative", "server"']),
     ("consumers/queue/session_timeout", 9, "consumers.queue.session_timeout", ["only with log"]),
     ("consumers/queue/batch", 9, "consumers.queue.batch", ["only with log or lease"]),
+    ("consumers/log/extend_lease", True, "consumers.log.extend_lease", ['delivery = "log"', "only with lease"]),
+    ("consumers/queue/late_delete", "works", "consumers.queue.late_delete", ["only with lease"]),
+    ("consumers/lease", {"topic": "l", "batch": 11}, "consumers.lease.batch", ["found 11", "at most 10 in a lease"]),
+    ("topics/q", {"delivery": "queue", "fifo": True}, "topics.q.fifo", ["found true", '"queue"', "only with lease"]),
+    ("topics/t", {"deduplication": "5m"}, "topics.t.deduplication", ["found 300", '"log"', "only with lease"]),
     ("consumers/log/prefetch", 5, "consumers.log.prefetch", ['delivery = "log"', "only with queue"]),
     ("consumers/log/single_active", True, "consumers.log.single_active", ["only with queue"]),
     ("consumers/log/acknowledge", "before", "consumers.log.acknowledge", ["only with queue or lease"]),
@@ -245,6 +252,14 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     ),
     ("consumers/log/poll_interval", "1ns", "consumers.log.poll_interval", ["1e-09 s", "at least 6e-07 s in this run"]),
     ("consumers/log/max_poll_interval", "1ns", "consumers.log.max_poll_interval", ["1e-09 s", "at least 6e-07 s"]),
+    ("consumers/lease", {"topic": "l", "visibility_timeout": "1ns"}, "consumers.lease.visibility_timeout", ["1e-09 s"]),
+    ("consumers/lease", {"topic": "l", "poll_wait": "1ns"}, "consumers.lease.poll_wait", ["1e-09 s", "at least 6e-07 s"]),
+    (
+        "consumers/lease",
+        {"topic": "l", "redelivery": {"immediate": 10**9}},
+        "consumers.lease.redelivery",
+        ["come back for ever at one instant"],
+    ),
     ("consumers/queue/consumer_timeout", "1ns", "consumers.queue.consumer_timeout", ["1e-09 s", "at least 6e-07 s"]),
     # what is not built
     ("broker/publish_latency", "1mms", "broker.publish_latency", ["1mms"]),
@@ -256,7 +271,7 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
         ["300 s", "shorter than the run (600 s) is not supported yet", "must be at least 600 s"],
     ),
     ("topics/t", {"max_length": 5}, "topics.t.max_length", ["not supported yet"]),
-    ("consumers/log/extend_lease", True, "consumers.log.extend_lease", ["only with lease"]),
+    ("consumers/log/poll_wait", "2s", "consumers.log.poll_wait", ["2 s is not supported yet in a log", "must be 0.5 s"]),
     ("consumers/log/hedge_after", "1s", "consumers.log.hedge_after", ["not supported yet"]),
     (
         "consumers/queue/prefetch",
@@ -472,7 +487,7 @@ def test_a_file_that_is_no_scenario_is_refused(tmp_path, name, content, fragment
 @pytest.mark.parametrize(
     ("name", "fragments"),
     [
-        ("nowhere.toml", ["no such file", "built in: orders"]),
+        ("nowhere.toml", ["no such file", "built in: orders, visibility-timeout"]),
         ("ordrs", ["no such file", 'did you mean "orders"?']),
         ("a/b/c.toml", ["no such file"]),
         (".", ["a directory"]),

@@ -122,6 +122,16 @@ def test_rabbitmq_fills_in_what_rabbitmq_does():
     assert Scenario.from_dict(scenario.to_dict()) == scenario
 
 
+def test_sqs_fills_in_what_sqs_does():
+    scenario = small(broker=Broker(profile="sqs"), topics={"t": {"fifo": True}}).resolved()
+    group, topic = scenario.consumers["c"], scenario.topics["t"]
+    assert (group.batch, group.poll_wait, group.visibility_timeout) == (10, 20.0, 30.0)
+    assert group.redelivery == Redelivery(through="lease", max_deliveries=0, immediate=0)
+    assert (topic.delivery, topic.retention, topic.deduplication) == ("lease", 4 * 86_400, 300.0)
+    assert small(broker=Broker(profile="sqs")).resolved().topics["t"].deduplication is None
+    assert scenario.resolved() == scenario
+
+
 def test_a_queue_on_kafka_takes_its_defaults_from_rabbitmq():
     scenario = small(topics={"t": {"delivery": "queue"}}).resolved()
     assert scenario.consumers["c"].consumer_timeout == 1800.0

@@ -1,42 +1,10 @@
-"""Leased queues against schedules worked out by hand, with constant times.
-
-Unless a test says otherwise: messages arrive at 1 s, each takes 2 s, one instance receives one at a time, and a lease is
-so long that it does not matter.
-"""
+"""Leases against schedules worked out by hand, with constant times, as `leased.played` has it."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from played import Played, Tables, fault, together
-
-ONE_KEY = {"dist": "uniform", "count": 1}
-
-
-def played(
-    consumer: Tables, *faults: Tables, events: int = 6, fifo: bool = False, duration: float = 60.0, **more: Any
-) -> Played:
-    """`fifo`: one group of messages in a FIFO queue."""
-    tables: Tables = {
-        "run": {"duration": duration},
-        "broker": {"profile": "sqs"},
-        "topics": {"t": {"fifo": fifo}},
-        "producers": {"p": {**together(events), **({"keys": ONE_KEY} if fifo else {})}},
-        "consumers": {"c": {"topic": "t", "service": 2.0, "batch": 1, **consumer}},
-        "faults": list(faults),
-    }
-    return Played({**tables, **more})
-
-
-def deliveries(run: Played, name: str = "c") -> list[int]:
-    journey = run.journey(name)
-    return list(journey.deliveries[: len(journey.messages)])
-
-
-def errors(until: float) -> Tables:
-    return fault("errors", 0.0, until, rate=1.0)
-
+from leased import deliveries, errors, played
+from played import fault
 
 # -- nobody tells of an instance that is gone --
 
@@ -166,6 +134,23 @@ def test_a_batch_served_as_one_is_extended_as_one() -> None:
     assert deliveries(run) == [1, 1, 1]
 
 
+# -- a broker that fails --
+
+
+def test_while_the_broker_is_gone_nothing_is_received_or_deleted_and_leases_run_on() -> None:
+    """The delete of 3 s is not heard, and the lease of 0 is over at 6 s."""
+    run = played({"visibility_timeout": 5.0}, fault("crash", 2.0, 8.0, "broker.nodes[0]"), events=2)
+    assert run.attempts() == [(1, 0), (10, 0), (12, 1)]
+
+
+@pytest.mark.parametrize(("lasting", "attempts"), [(2.0, [(1, 0)]), (6.0, [(1, 0), (8, 0)])])
+def test_an_extension_is_tried_until_the_broker_hears_it(lasting: float, attempts: list[tuple[int, int]]) -> None:
+    """Extended at 1 s, so that the lease would end at 6 s; from 4 s on it is extended again, from 8 s on it is too late."""
+    group = {"instances": 2, "service": 12.0, "visibility_timeout": 5.0, "extend_lease": True}
+    run = played(group, fault("crash", 2.0, lasting, "broker.nodes[0]"), events=1)
+    assert run.attempts() == attempts
+
+
 # -- failures --
 
 
@@ -267,222 +252,3 @@ def test_a_dead_letter_queue_can_be_read() -> None:
     consumers = {"c": {"topic": "t", "service": 2.0, **group}, "d": {"topic": "d", "service": 1.0}}
     run = played({}, errors(60.0), events=1, consumers=consumers)
     assert run.effects("d") == [(6, 0)]
-
-
-# -- deletion before the work --
-
-
-def test_deleting_first_loses_what_a_crash_finds_in_hand_or_in_the_batch() -> None:
-    run = played({"acknowledge": "before", "batch": 3}, fault("crash", 4.0, 1.0))
-    assert run.trail("losses") == [(4.0, 1), (4.0, 2)]
-    assert run.effects() == [(3, 0), (7, 3), (9, 4), (11, 5)]
-
-
-def test_deleting_first_loses_nothing_at_a_planned_stop() -> None:
-    run = played({"acknowledge": "before", "batch": 3}, fault("stop", 4.0, 30.0), events=3)
-    assert run.effects() == [(3, 0), (5, 1), (7, 2)]
-
-
-def test_what_was_deleted_first_comes_back_only_if_it_is_sent_again() -> None:
-    run = played({"acknowledge": "before", "visibility_timeout": 3.0}, errors(4.0), events=2)
-    assert run.trail("discards") == [(3.0, 0)]
-    redelivery = {"through": "retry_topic", "delays": [1.0]}
-    run = played({"acknowledge": "before", "redelivery": redelivery}, errors(4.0), events=2)
-    assert run.attempts() == [(1, 0), (3, 1), (5, 0)]
-
-
-# -- FIFO --
-
-
-def test_a_message_group_is_handled_one_by_one() -> None:
-    run = played({"instances": 3}, events=3, fifo=True)
-    assert run.attempts() == [(1, 0), (3, 1), (5, 2)]
-
-
-def test_messages_without_a_key_wait_for_no_other() -> None:
-    run = played({"instances": 3}, events=3, topics={"t": {"fifo": True}}, producers={"p": together(3)})
-    assert run.attempts() == [(1, 0), (1, 1), (1, 2)]
-
-
-def test_a_message_group_waits_behind_one_whose_consumer_is_gone() -> None:
-    group = {"instances": 2, "visibility_timeout": 10.0}
-    run = played(group, fault("crash", 2.0, 50.0, "consumers.c[0]"), events=3, fifo=True)
-    assert run.attempts() == [(1, 0), (11, 0), (13, 1), (15, 2)]
-
-
-@pytest.mark.parametrize("redelivery", [{}, {"delays": [1.0]}])
-def test_a_failure_in_a_batch_holds_up_the_rest_of_its_group(redelivery: Tables) -> None:
-    """0 fails at 3 s. 1 and 2 are not handled, and the group waits until their leases end at 11 s."""
-    group = {"batch": 3, "visibility_timeout": 10.0, "redelivery": redelivery}
-    run = played(group, errors(4.0), events=3, fifo=True)
-    assert run.attempts() == [(1, 0), (11, 0), (13, 1), (15, 2)]
-    assert deliveries(run) == [2, 2, 2]
-
-
-def test_a_failure_that_is_given_up_holds_up_nothing() -> None:
-    group = {"batch": 3, "permanent": "discard"}
-    run = played(group, fault("poison", 0.0, 4.0, rate=1.0), events=3, fifo=True)
-    assert run.attempts() == [(1, 0), (3, 1), (5, 2)]
-
-
-def test_a_late_deletion_fails_in_a_fifo_queue() -> None:
-    """0 is received at 1 and 4 s and dead-lettered at 7 s, although both have worked on it; then 1 fares alike."""
-    group = {"instances": 2, "service": 4.0, "visibility_timeout": 3.0, "redelivery": {"max_deliveries": 2}}
-    run = played({**group, "dead_letter": {"topic": "d"}}, events=2, fifo=True)
-    assert run.effects() == [(5, 0), (8, 0), (11, 1), (14, 1)]
-    assert run.trail("moves") == [(7.0, 0), (13.0, 1)]
-
-
-def test_a_late_deletion_that_works_opens_its_group() -> None:
-    """0, which instance 1 has since 4 s, is deleted at 5 s, and 1 can be received."""
-    group = {"instances": 2, "service": 4.0, "visibility_timeout": 3.0, "late_delete": "works"}
-    run = played(group, events=2, fifo=True)
-    assert run.attempts() == [(1, 0), (4, 0), (5, 1), (8, 1)]
-
-
-def test_a_receive_takes_all_it_may_of_one_group_before_the_next() -> None:
-    producers = {"p": {**together(12), "keys": {"dist": "uniform", "count": 3}}}
-    run = played({"batch": 4}, topics={"t": {"fifo": True}}, producers=producers)
-    groups: dict[int, list[int]] = {}
-    for event in range(12):
-        groups.setdefault(run.journey().messages.key_of(event), []).append(event)
-    line, expected = list(groups.values()), []
-    while line:
-        room = 4
-        while line and room:
-            first = line.pop(line.index(min(line)))
-            expected += first[:room]
-            line += [first[room:]] if first[room:] else []
-            room -= len(first[:room])
-    assert len(groups) == 3
-    assert [event for _, event in run.attempts()] == expected
-
-
-# -- deduplication --
-
-
-def published_twice(window: float) -> Played:
-    """The handler of t publishes to u at 5 s and, because it outlasts its lease, at 8 s; u has handled the first by then."""
-    consumers = {
-        "c": {"topic": "t", "service": 4.0, "instances": 2, "visibility_timeout": 3.0, "publishes": [{"topic": "u"}]},
-        "u": {"topic": "u", "service": 0.5},
-    }
-    topics = {"u": {"fifo": True, "deduplication": window}}
-    return played({}, events=1, consumers=consumers, topics=topics)
-
-
-@pytest.mark.parametrize(("window", "delivered"), [(0.0, 2), (2.0, 2), (3.0, 2), (3.5, 1), (300.0, 1)])
-def test_a_second_copy_within_the_window_is_accepted_and_not_delivered(window: float, delivered: int) -> None:
-    run = published_twice(window)
-    assert run.effects() == [(5, 0), (8, 0)]
-    assert run.effects("u") == [(5.5, 0), (8.5, 0)][:delivered]
-    assert run.value("topics.u", "stored") == delivered
-
-
-# -- polling --
-
-
-def test_a_long_poll_ends_with_the_first_message_and_idle_polls_are_counted() -> None:
-    """Idle from 0 to 50 s and from 52 to 200 s."""
-    run = played({"poll_wait": 20.0}, events=1, duration=200.0, producers={"p": together(1, at=50.0)})
-    assert run.attempts() == [(50, 0)]
-    assert run.value("consumers.c", "empty_polls") == 2 + 7
-
-
-def test_an_idle_consumer_costs_no_event() -> None:
-    """A poll a millisecond for a day."""
-    run = played({"poll_wait": 0.001}, events=1, duration=86_400.0)
-    assert run.value("consumers.c", "empty_polls") == pytest.approx(86_398_000, rel=1e-5)
-
-
-def test_between_polls_nothing_is_received() -> None:
-    """Polls last from 0 to 2, from 12 to 14 s, ..."""
-    group = {"poll_wait": 2.0, "poll_interval": 10.0}
-    run = played(group, producers={"p": together(1, at=5.0)}, duration=30.0)
-    assert run.attempts() == [(12, 0)]
-    assert run.value("consumers.c", "empty_polls") == 1 + 2
-    assert played(group, producers={"p": together(1, at=2.0)}).attempts() == [(2, 0)]
-    assert played(group, producers={"p": together(1, at=2.5)}).attempts() == [(12, 0)]
-
-
-def test_short_polls_find_what_is_there_by_then() -> None:
-    run = played({"poll_wait": 0.0, "poll_interval": 3.0}, events=1)
-    assert run.attempts() == [(3, 0)]
-
-
-def test_workers_poll_each_for_itself() -> None:
-    run = played({"instances": 2, "concurrency": 2, "batch": 1}, events=5)
-    assert run.attempts() == [(1, 0), (1, 1), (1, 2), (1, 3), (3, 4)]
-
-
-def test_unlimited_workers_take_a_batch_each() -> None:
-    run = played({"concurrency": "unlimited", "batch": 2}, events=6)
-    assert run.attempts() == [(1, 0), (1, 2), (1, 4), (3, 1), (3, 3), (3, 5)]
-    assert run.value("consumers.c", "batch_size_mean") == 2
-
-
-def test_a_group_on_two_queues_takes_turns() -> None:
-    producers = {"p": together(2), "q": {**together(2), "topic": "u"}}
-    run = played({"topic": ["t", "u"]}, producers=producers)
-    assert run.attempts(topic=0) == [(1, 0), (5, 1)]
-    assert run.attempts(topic=1) == [(3, 0), (7, 1)]
-
-
-# -- policies --
-
-
-def test_idempotency_suppresses_a_second_delivery() -> None:
-    """Instance 1 receives 0 at 4 s, looks it up, and both work; the delivery of 7 s finds the mark of 5 s."""
-    group = {"instances": 3, "service": 4.0, "visibility_timeout": 3.0, "late_delete": "fails"}
-    run = played({**group, "idempotency": {"ttl": 100.0}}, events=1)
-    assert run.effects() == [(5, 0), (8, 0)]
-    assert run.trail("suppressions") == [(7.0, 0)]
-
-
-def test_a_retry_holds_its_lease_and_its_worker() -> None:
-    """Tries from 1 to 3 and from 4 to 6 s; the lease is over at 4.5 s and instance 1 receives it."""
-    group = {"instances": 2, "visibility_timeout": 3.5, "retry": {"delays": [1.0]}}
-    run = played(group, errors(4.0), events=1)
-    assert run.attempts() == [(1, 0), (4, 0), (4.5, 0)]
-    assert run.effects() == [(6, 0), (6.5, 0)]
-
-
-def test_a_breaker_that_pauses_takes_nothing_and_leases_run_on() -> None:
-    """0 fails at 3 s and opens the breaker until 8 s; 1, received with it, waits in hand, but its lease ends at 5 s.
-    From 8 s on it is the probe, whose late deletion works; 0 and 2 are received at 10 s."""
-    breaker = {"failures": 1, "size": 1, "open_for": 5.0, "half_open_calls": 1, "on_open": "pause"}
-    run = played({"batch": 2, "visibility_timeout": 4.0, "breaker": breaker}, errors(4.0), events=3)
-    assert run.attempts() == [(1, 0), (3, 1), (10, 0), (12, 2)]
-    assert run.effects() == [(10, 1), (12, 0), (14, 2)]
-    assert deliveries(run) == [2, 1, 1]
-
-
-# -- what is measured --
-
-
-def test_what_is_leased_at_the_end_is_in_flight_and_what_is_visible_is_backlog() -> None:
-    """At 4 s 0 is deleted, 1 in hand, 2 received with it; 3 is visible."""
-    run = played({"batch": 3}, events=4, duration=4.0)
-    assert run.states() == {"processed": 1, "in_flight": 2, "backlog": 1}
-
-
-def test_what_a_dead_consumer_has_is_in_flight_until_its_lease_ends() -> None:
-    assert played({}, fault("crash", 2.0, 50.0), events=1, duration=10.0).states() == {"in_flight": 1}
-    run = played({"visibility_timeout": 5.0}, fault("crash", 2.0, 50.0), events=1, duration=10.0)
-    assert run.states() == {"backlog": 1}
-
-
-def test_time_without_pollers_is_not_served() -> None:
-    """Crashed from 2 to 12 s of 50 s, with lag all the time."""
-    run = played({"service": 2.0}, fault("crash", 2.0, 10.0), events=40, duration=50.0)
-    assert run.value("consumers.c", "served") == pytest.approx(0.8)
-    assert run.value("consumers.c", "availability") == pytest.approx(0.8)
-    assert run.value("consumers.c", "utilization") == pytest.approx(39 / 40)
-
-
-def test_a_run_that_drains_waits_for_leases() -> None:
-    run = played(
-        {"visibility_timeout": 25.0}, fault("crash", 2.0, 1.0), events=1,
-        run={"duration": 10.0, "drain": True, "drain_limit": 100.0},
-    )  # fmt: skip
-    assert run.effects() == [(28, 0)]
