@@ -12,6 +12,7 @@ from functools import partial
 
 from models.broker import Broker
 from models.links import Links
+from models.nodes import Following, Node
 from models.replica import ReplicaSet
 from simulator.distributions import Constant, Distribution
 from simulator.simulation import DELIVERY, TIMER, Simulation
@@ -24,33 +25,6 @@ TRAILING_CHECK = REPLICA_LAG_MAX / 2
 WRITE_BACK = 30.0
 """What is older (s) is on disk where flushing is left to the machine: Linux's `vm.dirty_expire_centisecs`."""
 INFINITY = math.inf
-
-
-class Node:
-    """One node. Faults count up and down: any crash, stop or power loss keeps it down, any pause frozen.
-
-    `free`: when it has taken what was published so far (s). `dark`: its machine has no power. `broke`: when its connections
-    last broke (s). `waiting`: requests that came while it was frozen.
-    """
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.path = f"broker.nodes[{number}]"
-        self.down = self.frozen = self.dark = 0
-        self.slow = 1.0
-        self.free = 0.0
-        self.broke = -INFINITY
-        self.fenced = False
-        self.lost_data = False
-        self.seen = True
-        self.turns = 0
-        self.watched = False
-        self.waiting: list[Callable[[], None]] = []
-
-    @property
-    def runs(self) -> bool:
-        """Whether its process is at work."""
-        return not self.down and not self.frozen
 
 
 class Cluster:
@@ -99,6 +73,14 @@ class Cluster:
         """Whether its process is at work."""
         return self.nodes[node].runs
 
+    def lives(self, node: int) -> bool:
+        """Whether there is such a process, be it frozen."""
+        return not self.nodes[node].down
+
+    def keeps_up(self, node: int) -> bool:
+        """Whether it copies fast enough to be in sync."""
+        return self.mean_lag * self.nodes[node].slow <= REPLICA_LAG_MAX
+
     def election_seconds(self, name: str, turn: int) -> float:
         """From the noticing to a new leader serving."""
         law = self.spec.election_time
@@ -108,8 +90,10 @@ class Cluster:
 
     def crash(self, number: int) -> None:
         """The process is gone; its connections close, its log stays."""
-        self.nodes[number].down += 1
-        self.nodes[number].broke = self.sim.now
+        node = self.nodes[number]
+        node.down += 1
+        node.broke = self.sim.now
+        node.waiting.clear()
         self.look()
 
     def stop(self, number: int) -> None:
@@ -117,6 +101,7 @@ class Cluster:
         node = self.nodes[number]
         node.down += 1
         node.broke = self.sim.now
+        node.waiting.clear()
         if node.down == 1 and not node.fenced:
             node.fenced, node.seen = True, False
             for replicas in self.replicas:
@@ -134,6 +119,8 @@ class Cluster:
         node.down += 1
         node.dark += 1
         node.lost_data = True
+        node.waiting.clear()
+        self.look()
         for replicas in self.replicas:
             replicas.loses_unflushed(number, self._flushed_until())
         self.look()
@@ -174,7 +161,8 @@ class Cluster:
     def slow_down(self, number: int, factor: float) -> None:
         """Copies reach that node `factor` times as late."""
         self.nodes[number].slow = factor
-        self._watch_followers()
+        for replicas in self.replicas:
+            replicas.look()
 
     # -- the controller -----------------------------------------------------------------------------------------------
 
@@ -186,17 +174,13 @@ class Cluster:
             if seen and not node.seen:
                 node.seen, node.watched = True, False
                 node.turns += 1
-                if node.fenced:
-                    node.fenced = False
-                    for replicas in self.replicas:
-                        replicas.back(node.number)
+                node.fenced = False
             elif not seen:
                 node.seen = False
                 if not node.fenced and not node.watched and self._side:
                     self._watch(node)
         for replicas in self.replicas:
-            replicas.look()
-        self._watch_followers()
+            replicas.look(struck=True)
         for tell in self.disturbed:
             tell()
 
@@ -234,28 +218,26 @@ class Cluster:
         for tell in self.disturbed:
             tell()
 
-    def _watch_followers(self) -> None:
+    def watch_followers(self, replicas: Following) -> None:
         """Followers that cannot keep up, though the controller sees them, leave the in-sync set in the end."""
-        for replicas in self.replicas:
-            for number in list(replicas.in_sync):
-                if self._trails(replicas, number) and number not in replicas.trailing:
-                    replicas.trailing[number] = self.sim.now
-                    first = math.ceil((self.sim.now + REPLICA_LAG_MAX) / TRAILING_CHECK) * TRAILING_CHECK
-                    self.sim.call_at(first, TIMER, partial(self._expel, replicas, number, self.sim.now), self.place)
-                elif number in replicas.trailing and not self._trails(replicas, number):
-                    del replicas.trailing[number]
+        for number in replicas.in_sync:
+            if self._trails(replicas, number) and number not in replicas.trailing:
+                replicas.trailing[number] = self.sim.now
+                first = math.ceil((self.sim.now + REPLICA_LAG_MAX) / TRAILING_CHECK) * TRAILING_CHECK
+                self.sim.call_at(first, TIMER, partial(self._expel, replicas, number, self.sim.now), self.place)
+            elif number in replicas.trailing and not self._trails(replicas, number):
+                del replicas.trailing[number]
 
-    def _expel(self, replicas: ReplicaSet, number: int, since: float) -> None:
+    def _expel(self, replicas: Following, number: int, since: float) -> None:
         if replicas.trailing.get(number) == since:
             del replicas.trailing[number]
             replicas.trails(number)
 
-    def _trails(self, replicas: ReplicaSet, number: int) -> bool:
+    def _trails(self, replicas: Following, number: int) -> bool:
         leader = replicas.leader
         if leader is None or number == leader or not self.in_quorum(leader) or not self.in_quorum(number):
             return False
-        slow = self.mean_lag * self.nodes[number].slow > REPLICA_LAG_MAX
-        return slow or not self.in_touch(leader, number)
+        return not self.keeps_up(number) or not self.in_touch(leader, number)
 
     def is_connected(self, path: str, number: int) -> bool:
         """Whether a connection between a component and a node carries anything."""

@@ -117,8 +117,8 @@ def _producer(producer: Producing, end: float) -> ProducerRecord:
         stored=messages.stored()[mine],
         acknowledged=view(messages.produced if passage is None else passage.acknowledged, len(messages))[mine],
         verdicts=verdicts_of(messages, end)[mine],
-        retries=np.sort(np.concatenate([client.retries["time"] for client in clients])) if clients else np.empty(0),
-        blocked=sorted(span for client in clients for span in _spans(client.blocked)),
+        retries=np.sort(np.concatenate([client.courier.retries["time"] for client in clients])) if clients else np.empty(0),
+        blocked=sorted(span for client in clients for span in _spans(client.buffer.blocked)),
         instances=max(1, len(clients)),
     )
 
@@ -129,7 +129,7 @@ def _topic(channel: Channel) -> TopicRecord:
     if losses:
         record.lost = np.unique(np.concatenate(losses))
     if isinstance(channel, StoredTopic):
-        record.without_leader = [_spans(replicas.without_leader) for replicas in channel.replicas]
+        record.without_leader = [_spans(replicas.service.without_leader) for replicas in channel.replicas]
         record.in_sync = [_in_sync(replicas) for replicas in channel.replicas]
     return record
 
@@ -139,7 +139,7 @@ def _spans(trail: Trail) -> list[tuple[float, float]]:
 
 
 def _in_sync(replicas: ReplicaSet) -> Steps:
-    times, sizes = replicas.sizes["time"], replicas.sizes["size"]
+    times, sizes = replicas.service.sizes["time"], replicas.service.sizes["size"]
     return np.append(0.0, times), np.append(len(replicas.nodes), sizes)
 
 

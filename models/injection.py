@@ -10,11 +10,12 @@ from typing import Any
 
 import simpy
 
-from models.cluster import Cluster, Node
+from models.cluster import Cluster
 from models.faults import Fault
 from models.group import Group
 from models.instance import Instance
 from models.links import Cut, Links
+from models.nodes import Node
 from models.producing import OpenProducing, Producing
 from models.server import Server
 from simulator.distributions import residual

@@ -81,19 +81,20 @@ class Journey:
     def discard(self, event: int, now: float) -> None:
         """The group gave a copy up for good."""
         self.discards.add(event, now)
-        self._settled(event)
+        self.settled(event)
 
     def move(self, event: int, now: float) -> None:
         """A copy went to the dead-letter topic."""
         self.moves.add(event, now)
-        self._settled(event)
+        self.settled(event)
 
     def lose(self, event: int, now: float, cause: int) -> None:
         """A copy is gone that was not handled."""
         self.losses.add(event, now, cause)
-        self._settled(event)
+        self.settled(event)
 
-    def _settled(self, event: int) -> None:
+    def settled(self, event: int) -> None:
+        """Nothing more is done about an event: who waits for its end is told, unless it had an effect."""
         if self.effect[event] != self.effect[event]:
             for tell in self.on_settled:
                 tell(event)

@@ -205,6 +205,9 @@ class LeaseQueue:
                 self._stop_extending(copy)
         self._call()
 
+    def lose_leader(self) -> None:
+        """As of any queue: leases are kept with the messages."""
+
     def lose(self, events: Iterable[int], now: float) -> None:
         """Messages are gone with the nodes that had them, whoever works on them."""
         gone, journey = set(events), self.handling.journey

@@ -105,8 +105,7 @@ class Partition:
         gap = keep, len(self.records)
         self.gaps.append(gap)
         for cursor in self.cursors:
-            for event in self.records[max(keep, cursor.position) :]:
-                cursor.lose(event, now)
+            cursor.lose(max(keep, cursor.position), len(self.records), now)
         self._stir()
 
     def serve(self, served: bool) -> None:
@@ -133,7 +132,7 @@ class Cursor:
 
     Offsets: `position` is the next to be handed out, `handled` the next to be finished by the owner, `committed` where a
     new owner starts. `asleep`: drained, to be woken by the next record. `tenancy` counts owners: what a former one still
-    does is refused by it.
+    does is refused by it. `lost`: events that a leader took with it.
     """
 
     def __init__(self, sim: Simulation, partition: Partition, journey: Journey, topic: int, retry: bool, place: int) -> None:
@@ -149,6 +148,7 @@ class Cursor:
         self.position = self.handled = self.committed = 0
         self.owner: Owner | None = None
         self.asleep = False
+        self.lost: set[int] = set()
         self.alarm = self.waiting = Alarm(sim, priority(DELIVERY, place))
         self.tenancy = 0
         self._on_due: list[Callable[[object], None]] = [self.wake]
@@ -208,12 +208,16 @@ class Cursor:
         """Passes over what is gone."""
         for start, end in self.partition.gaps:
             if start <= self.position < end:
+                self.lose(self.position, end, self.sim.now)
                 self.position = self.handled = end
 
-    def lose(self, event: int, now: float) -> None:
-        """A leader took a record with it that was not handled yet."""
-        if self.journey.effect[event] != self.journey.effect[event]:
-            self.journey.lose(event, now, BROKER)
+    def lose(self, first: int, end: int, now: float) -> None:
+        """A leader took records with it, of which some were not handled yet."""
+        effect = self.journey.effect
+        for event in self.records[first:end]:
+            if effect[event] != effect[event] and event not in self.lost:
+                self.lost.add(event)
+                self.journey.lose(event, now, BROKER)
 
     def _rest_on_nodes(self, visible: array[float]) -> None:
         """Ready, asleep until something changes, or awake at the time at which the next record can be read."""

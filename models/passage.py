@@ -30,3 +30,7 @@ class Passage:
     def is_stored(self, event: int) -> bool:
         """Whether a copy was ever appended."""
         return self.stored[event] == self.stored[event]
+
+    def is_decided(self, event: int) -> bool:
+        """Whether its publisher knows, or believes to know, what became of it."""
+        return self.acknowledged[event] == self.acknowledged[event] or bool(self.failed[event])

@@ -90,8 +90,7 @@ class ProducerInstance:
 
     def is_busy(self) -> bool:
         """Whether an event of it is not decided yet."""
-        client = self.way.client
-        return bool(client.held or client.line or (isinstance(self.way, Outbox) and self.way.rows))
+        return self.way.client.is_busy() or (isinstance(self.way, Outbox) and bool(self.way.rows))
 
 
 class Publisher:
@@ -128,4 +127,4 @@ class Publisher:
     def finish(self) -> None:
         """The run is over."""
         for instance in self.instances:
-            instance.way.client.finish()
+            instance.way.client.buffer.finish()

@@ -79,11 +79,14 @@ class Queue:
             taker.hand(self, place, event)
 
     def serve(self, served: bool) -> None:
-        """Whether its leader is there. When one is lost, what is unacknowledged is ready again for the next."""
+        """Whether its leader is there."""
         self.served = served
         if served:
             self.push()
-        elif self.on_failure is not None:
+
+    def lose_leader(self) -> None:
+        """The leader is gone: what is unacknowledged is ready again for the next."""
+        if self.on_failure is not None:
             self.on_failure()
 
     def lose(self, events: Iterable[int], now: float) -> None:

@@ -11,111 +11,26 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from typing import Protocol
 
-from models.broker import Broker
-from simulator.recorder import Trail
-from simulator.simulation import DELIVERY, TIMER, Simulation
-from simulator.streams import Stream
-
-INFINITY = math.inf
-
-
-class Nodes(Protocol):
-    """What replicas ask about the nodes that keep them. `interval`, `mean_lag`: of copies, s."""
-
-    sim: Simulation
-    spec: Broker
-    place: int
-    interval: float | None
-    mean_lag: float
-
-    def lag(self, stream: Stream, identity: int, node: int) -> float:
-        """Seconds after which a follower has a record, by the identity of its event."""
-
-    def in_touch(self, one: int, other: int) -> bool:
-        """Whether two nodes work and reach each other."""
-
-    def answers(self, node: int) -> bool:
-        """Whether a leader can serve: it works, and has not been replaced."""
-
-    def in_quorum(self, node: int) -> bool:
-        """Whether the controller sees a node."""
-
-    def runs(self, node: int) -> bool:
-        """Whether its process is at work."""
-
-    def election_seconds(self, name: str, turn: int) -> float:
-        """From the noticing to a new leader serving."""
-
-
-class Sender(Protocol):
-    """Who published a record and was told in advance when its acknowledgement would come."""
-
-    def recall(self, entry: Entry, replicas: ReplicaSet) -> None:
-        """It will not come then: what becomes of it is to be seen."""
-
-
-class Asking(Protocol):
-    """A request that waits until the records of it are committed."""
-
-    def committed(self, entry: Entry) -> None:
-        """One of them is."""
-
-
-class Entry:
-    """A record: who holds it from when on (s; infinite: not as things are), and from when on it is committed.
-
-    `answered`: when its publisher knows of it; `asking`: the requests that wait for it. `alive`: it was not cut off.
-    """
-
-    __slots__ = ("again", "alive", "answered", "appended", "asking", "commit", "enqueued", "event", "held", "sender")
-
-    def __init__(self, event: int, appended: float, again: bool) -> None:
-        self.event = event
-        self.appended = appended
-        self.again = again
-        self.held: dict[int, float] = {}
-        self.commit = self.answered = INFINITY
-        self.sender: Sender | None = None
-        self.asking: list[Asking] = []
-        self.alive = True
-        self.enqueued = False
-
-
-class Store(Protocol):
-    """Where the records of a partition are read."""
-
-    def __len__(self) -> int:
-        """Number of records."""
-
-    def append(self, entry: Entry) -> None:
-        """A record, readable from its `commit` on."""
-
-    def recommit(self, entries: Sequence[Entry]) -> None:
-        """The last records are readable from other times on."""
-
-    def truncate(self, keep: int, cut_off: Sequence[Entry]) -> None:
-        """Only the first `keep` records are left; `cut_off` are those of the others that were not committed."""
-
-    def appended_at(self, place: int) -> float:
-        """When that record was appended (s)."""
-
-    def serve(self, served: bool) -> None:
-        """Whether there is a leader to read from."""
+from models.entry import INFINITY, Entry, Store
+from models.nodes import Nodes
+from models.purgatory import Purgatory
+from models.service import Service
+from simulator.simulation import TIMER
 
 
 class ReplicaSet:
-    """The replicas of one partition, by numbers of their nodes, the first leader first.
+    """The replicas of the partition `number`, by numbers of their nodes, the first leader first.
 
     `leader`: None while there is none. `isolated`: a former leader that does not know that it was replaced. `ends`: how many
-    records a replica out of step holds. `tail`: the records that are not committed, or not acknowledged, by everybody yet.
+    records a replica out of step holds. `tail`: the last records, those that are not committed yet among them.
     """
 
-    def __init__(self, cluster: Nodes, name: str, nodes: Sequence[int], store: Store, majority: bool) -> None:
+    def __init__(self, cluster: Nodes, topic: str, number: int, nodes: Sequence[int], store: Store, majority: bool) -> None:
         self.cluster = cluster
         self.sim = cluster.sim
-        self.name = name
+        self.number = number
+        self.name = f"topics.{topic}[{number}]"
         self.nodes = list(nodes)
         self.store = store
         self.majority = majority
@@ -125,28 +40,29 @@ class ReplicaSet:
         self.ends: dict[int, int] = {}
         self.tail: deque[Entry] = deque()
         self.steady = True
-        self.elections = 0
         self.electing = False
+        self.elections = 0
+        self.purgatory = Purgatory(cluster)
         self.trailing: dict[int, float] = {}
-        self.without_leader = Trail(start="d", end="d")
-        self.sizes = Trail(time="d", size="q")
-        self._leaderless_since = INFINITY
+        self.service = Service(store, len(self.nodes))
         self._copied = dict.fromkeys(self.nodes, 0.0)
         self._joins: dict[int, int] = {}
-        self._luck = cluster.sim.stream(f"{name}/replication")
-        self._joining = cluster.sim.stream(f"{name}/catch-up")
+        self._joining: set[int] = set()
+        self._luck = cluster.sim.stream(f"{self.name}/replication")
+        self._join_luck = cluster.sim.stream(f"{self.name}/catch-up")
         self._followers = self.nodes[1:]
 
     # -- appending ----------------------------------------------------------------------------------------------------
 
     def append(self, event: int, identity: int, again: bool) -> Entry:
         """The leader stores a record; the followers that are in touch copy it."""
-        now, tail = self.sim._now, self.tail
-        entry = Entry(event, now, again)
+        now, tail, leader = self.sim._now, self.tail, self.leader
+        assert leader is not None
+        entry = Entry(self.number, leader, event, now, again)
         for node in self._followers:
             entry.held[node] = self._copy_time(node, now, identity)
         entry.commit = self._commit_of(entry, tail[-1].commit if tail else 0.0)
-        while tail and tail[0].commit <= now and tail[0].answered <= now:
+        while tail and tail[0].commit <= now:
             tail.popleft()
         tail.append(entry)
         self.store.append(entry)
@@ -179,71 +95,65 @@ class ReplicaSet:
 
     # -- who is in touch ----------------------------------------------------------------------------------------------
 
-    def look(self) -> None:
-        """Nodes or links have changed: works out anew what is copied and committed from now on."""
-        now, leader = self.sim._now, self.leader
-        serving = leader is not None and self.cluster.answers(leader)
-        self._note_leader(serving)
-        self._followers = [node for node in self.nodes if node != leader]
-        before, changed = 0.0, []
+    def look(self, struck: bool = False) -> None:
+        """Nodes or links have changed: works out anew what is copied and committed from now on.
+
+        What is due at the very instant at which a fault strikes (`struck`) has not happened yet.
+        """
+        cluster = self.cluster
+        if self.isolated is not None and (cluster.in_quorum(self.isolated) or not cluster.runs(self.isolated)):
+            self.isolated = None
+        self.purgatory.refuse()
+        if self.leader is None:
+            self._elect()
+        serving = self.serves()
+        self.service.note_leader(serving, self.leader is None or not cluster.lives(self.leader), self.sim._now)
+        self._followers = [node for node in self.nodes if node != self.leader]
+        self._recommit(serving, math.nextafter(self.sim._now, -INFINITY) if struck else self.sim._now)
+        self.steady = serving and all(self._copies(node) for node in self.in_sync if node != self.leader)
+        cluster.watch_followers(self)
+        for node in self._followers:
+            if self._could_join(node):
+                self._catch_up(node)
+
+    def _recommit(self, serving: bool, past: float) -> None:
+        now, before, changed = self.sim._now, 0.0, []
         for entry in self.tail:
             old = entry.commit
-            if old > now:
+            if old > past:
                 for node in self._followers:
                     held = entry.held.get(node, INFINITY)
-                    if held > now:
-                        entry.held[node] = self._rejoined(node, held, now)
-                entry.commit = self._commit_of(entry, before) if leader is not None else INFINITY
-                entry.commit = max(entry.commit, now)
+                    if held > past:
+                        entry.held[node] = self._rejoined(node, held)
+                commit = self._commit_of(entry, before) if self.leader is not None else INFINITY
+                entry.commit = max(commit, now)
                 changed.append(entry)
+                if entry.sender is not None and (not serving or entry.commit != old):
+                    entry.sender.recall(entry)
             before = entry.commit
-            if entry.sender is not None and old > now and (not serving or entry.commit != old):
-                sender, entry.sender, entry.answered = entry.sender, None, INFINITY
-                sender.recall(entry, self)
         self.store.recommit(changed)
         for entry in changed:
-            self.answer_later(entry)
-        self.steady = serving and all(self._copies(node) for node in self.in_sync if node != leader)
+            self.purgatory.answer_later(entry)
 
-    def _rejoined(self, node: int, held: float, now: float) -> float:
+    def _rejoined(self, node: int, held: float) -> float:
         if not self._copies(node):
             return INFINITY
         if held < INFINITY:
             return held
-        held = self._copied[node] = max(self._copied[node], now + self.cluster.mean_lag)
+        now, interval = self.sim._now, self.cluster.interval
+        next_copy = now + self.cluster.mean_lag if interval is None else math.ceil(now / interval) * interval
+        held = self._copied[node] = max(self._copied[node], next_copy)
         return held
 
-    def answer_later(self, entry: Entry) -> None:
-        """Tells the requests that wait for a record when it is committed, if it is."""
-        if not entry.asking or entry.commit == INFINITY:
-            return
+    def serves(self) -> bool:
+        """Whether there is a leader that serves."""
+        leader = self.leader
+        return leader is not None and self.cluster.answers(leader) and self._has_majority(leader)
 
-        def tell() -> None:
-            if entry.alive and entry.commit <= self.sim._now:
-                asking, entry.asking = entry.asking, []
-                for request in asking:
-                    request.committed(entry)
-
-        self.sim.call_at(entry.commit, DELIVERY, tell, self.cluster.place)
-
-    def _note_leader(self, serving: bool) -> None:
-        now = self.sim._now
-        if serving and self._leaderless_since < INFINITY:
-            self.without_leader.add(self._leaderless_since, now)
-            self._leaderless_since = INFINITY
-            self.store.serve(True)
-        elif not serving and self._leaderless_since == INFINITY:
-            self._leaderless_since = now
-            self.store.serve(False)
-
-    def finish(self) -> None:
-        """The run is over."""
-        if self._leaderless_since < INFINITY:
-            self.without_leader.add(self._leaderless_since, self.sim._now)
-            self._leaderless_since = self.sim._now
-
-    def _note_size(self) -> None:
-        self.sizes.add(self.sim._now, len(self.in_sync))
+    def _has_majority(self, leader: int) -> bool:
+        """A leader of a quorum queue serves while it is in touch with more than half of all replicas, itself included."""
+        others = sum(self.cluster.in_touch(leader, node) for node in self.nodes if node != leader)
+        return not self.majority or 2 * (others + 1) > len(self.nodes)
 
     # -- nodes that fail and come back --------------------------------------------------------------------------------
 
@@ -257,31 +167,31 @@ class ReplicaSet:
 
     def _stored_at(self, node: int, place: int) -> float:
         committed = len(self.store) - len(self.tail)
-        if place < committed:
-            return self.store.appended_at(place)
-        entry = self.tail[place - committed]
-        return entry.appended if node == self.leader else entry.held.get(node, INFINITY)
+        if place >= committed and node != self.leader:
+            return self.tail[place - committed].held.get(node, INFINITY)
+        return self.store.appended_at(place) + (self.cluster.mean_lag if node != self.leader else 0.0)
 
     def fence(self, node: int, planned: bool = False) -> None:
         """The controller has noticed that a node is gone, or was told: it leaves the in-sync set, the last one excepted."""
         if node not in self.nodes:
             return
         if planned and node == self.leader:
-            for entry in self.tail:
-                entry.held |= {other: min(entry.held[other], self.sim.now) for other in self.in_sync if other in entry.held}
+            self._hand_over()
         if node not in self.ends:
             self.ends[node] = self._end_of(node)
         if len(self.in_sync) > 1 and node in self.in_sync:
             self.in_sync.remove(node)
-            self._note_size()
+            self.service.note_size(len(self.in_sync), self.sim._now)
         if node == self.leader:
-            self._depose(node, planned)
+            self.isolated = node if self.cluster.runs(node) else None
+            self.leader = None
+            self._elect(at_once=planned)
         self.look()
 
-    def _depose(self, node: int, planned: bool) -> None:
-        self.isolated = node if self.cluster.runs(node) else None
-        self.leader = None
-        self._elect(at_once=planned)
+    def _hand_over(self) -> None:
+        """Before a planned stop the followers get what is on its way to them."""
+        for entry in self.tail:
+            entry.held |= {node: min(held, self.sim._now) for node, held in entry.held.items() if held < INFINITY}
 
     def _end_of(self, node: int) -> int:
         """How many records a node holds."""
@@ -296,12 +206,16 @@ class ReplicaSet:
         return len(self.store)
 
     def _elect(self, at_once: bool = False) -> None:
-        """A new leader serves after the election, if there is a candidate; else the partition waits for one."""
+        """A new leader serves after the election, if there is a candidate; else the partition waits for one.
+
+        A queue that lives on one node needs no election: it is there when its node is.
+        """
         if self.electing or self.leader is not None or self._candidate() is None:
             return
         self.electing = True
         self.elections += 1
-        seconds = 0.0 if at_once else self.cluster.election_seconds(self.name, self.elections)
+        alone = self.majority and len(self.nodes) == 1
+        seconds = 0.0 if at_once or alone else self.cluster.election_seconds(self.name, self.elections)
         if seconds:
             self.sim.call_at(self.sim._now + seconds, TIMER, self._elected, self.cluster.place)
         else:
@@ -309,14 +223,12 @@ class ReplicaSet:
 
     def _candidate(self) -> int | None:
         there = [node for node in self.nodes if self.cluster.in_quorum(node)]
-        if self.majority:
-            if 2 * len(there) <= len(self.nodes):
-                return None
-            return max(there, key=lambda node: (self._end_of(node), -self.nodes.index(node)))
         clean = [node for node in there if node in self.in_sync]
-        if clean:
+        if self.majority and 2 * len(there) <= len(self.nodes):
+            return None
+        if clean and not self.majority:
             return clean[0]
-        if self.cluster.spec.unclean_election and there:
+        if there and (self.majority or self.cluster.spec.unclean_election):
             return max(there, key=lambda node: (self._end_of(node), -self.nodes.index(node)))
         return None
 
@@ -328,57 +240,48 @@ class ReplicaSet:
             return
         keep = self._end_of(leader)
         self.leader = leader
+        self.purgatory.strand(self.tail)
         self.ends.pop(leader, None)
         self._cut_off(keep)
-        self.in_sync = {node for node in self.in_sync if node == leader or self.cluster.in_quorum(node)} | {leader}
-        self._note_size()
-        for node in self.nodes:
-            if node in self.ends:
-                self.ends[node] = min(self.ends[node], keep)
-                if self.cluster.in_quorum(node):
-                    self._catch_up(node)
+        self.ends = {node: len(self.store) if end >= keep else end for node, end in self.ends.items()}
+        if leader not in self.in_sync:
+            self.in_sync = {leader}
+        self._joining.clear()
+        self.service.note_size(len(self.in_sync), self.sim._now)
         self.look()
 
     def _cut_off(self, keep: int) -> None:
         gone = len(self.store) - keep
-        if gone <= 0:
-            return
-        tail = self.tail
-        cut = [tail.pop() for _ in range(min(gone, len(tail)))][::-1]
-        for entry in cut:
-            entry.alive = False
-            if entry.sender is not None and entry.commit > self.sim._now:
-                sender, entry.sender = entry.sender, None
-                sender.recall(entry, self)
-        self.store.truncate(keep, cut)
+        if gone > 0:
+            cut = [self.tail.pop() for _ in range(min(gone, len(self.tail)))][::-1]
+            for entry in cut:
+                entry.alive = False
+            self.store.truncate(keep, cut)
 
-    def back(self, node: int) -> None:
-        """A node that was thought gone is there again: it drops what the others do not have, and copies what it lacks."""
-        if node not in self.nodes:
-            return
-        if node == self.isolated:
-            self.isolated = None
-        if self.leader is None:
-            self._elect()
-        elif node != self.leader:
-            self._catch_up(node)
-        self.look()
+    def _could_join(self, node: int) -> bool:
+        """Whether a replica out of step can copy what it lacks. It drops what the others do not have."""
+        cluster, leader = self.cluster, self.leader
+        if leader is None or node not in self.ends or node in self._joining:
+            return False
+        return cluster.in_quorum(node) and cluster.in_touch(leader, node) and cluster.keeps_up(node)
 
     def _catch_up(self, node: int) -> None:
         turn = self._joins[node] = self._joins.get(node, 0) + 1
-        seconds = self.cluster.lag(self._joining, node, turn)
+        self._joining.add(node)
 
         def joined() -> None:
-            there = self.leader is not None and self.cluster.in_touch(self.leader, node) and self.cluster.in_quorum(node)
-            if self._joins[node] != turn or node == self.leader or not there:
+            if self._joins[node] != turn or node not in self._joining:
                 return
-            self.ends.pop(node, None)
-            for entry in self.tail:
-                entry.held[node] = min(entry.held.get(node, INFINITY), self.sim._now)
-            self.in_sync.add(node)
-            self._note_size()
-            self.look()
+            self._joining.remove(node)
+            if self._could_join(node):
+                del self.ends[node]
+                for entry in self.tail:
+                    entry.held[node] = min(entry.held.get(node, INFINITY), self.sim._now)
+                self.in_sync.add(node)
+                self.service.note_size(len(self.in_sync), self.sim._now)
+                self.look()
 
+        seconds = self.cluster.lag(self._join_luck, node, turn)
         self.sim.call_at(self.sim._now + seconds, TIMER, joined, self.cluster.place)
 
     def trails(self, node: int) -> None:
@@ -386,5 +289,5 @@ class ReplicaSet:
         if node in self.in_sync and node != self.leader and len(self.in_sync) > 1:
             self.ends[node] = self._end_of(node)
             self.in_sync.remove(node)
-            self._note_size()
+            self.service.note_size(len(self.in_sync), self.sim._now)
             self.look()

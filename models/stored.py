@@ -7,12 +7,12 @@ from typing import Protocol
 
 from models.channel import Channel
 from models.cluster import Cluster
-from models.delay import DelayLine
+from models.entry import INFINITY, Entry
 from models.journey import BROKER
-from models.log import Partition
 from models.message import Messages
 from models.passage import Passage
-from models.replica import INFINITY, Entry, ReplicaSet
+from models.replica import ReplicaSet
+from models.stores import LogStore, QueueStore
 from models.topic import Topic
 from simulator.recorder import NAN
 from simulator.simulation import Simulation
@@ -27,110 +27,6 @@ class House(Protocol):
 
     def post(self, event: int) -> object:
         """An event of the topic, for the first time or again."""
-
-
-class LogStore:
-    """A partition of a log: a record can be read from its commit on, while there is a leader."""
-
-    def __init__(self, topic: StoredTopic, partition: Partition) -> None:
-        self.topic = topic
-        self.partition = partition
-
-    def __len__(self) -> int:
-        return len(self.partition.records)
-
-    def append(self, entry: Entry) -> None:
-        """As of any store."""
-        self.partition.append_at(entry.event, entry.commit, entry.appended if entry.again else None)
-        self.topic.readable(entry)
-
-    def recommit(self, entries: Sequence[Entry]) -> None:
-        """As of any store."""
-        for entry in entries:
-            self.topic.readable(entry)
-        self.partition.recommit([entry.commit for entry in entries])
-
-    def truncate(self, keep: int, cut_off: Sequence[Entry]) -> None:
-        """As of any store: what nobody could read goes without a trace, what somebody could leaves a gap."""
-        now = self.topic.sim.now
-        uncommitted = [entry for entry in cut_off if entry.commit > now]
-        for entry in uncommitted:
-            self.topic.drop(entry, now)
-        partition = self.partition
-        partition.forget_last(len(uncommitted))
-        if keep < len(partition.records):
-            partition.lose_from(keep, now)
-
-    def appended_at(self, place: int) -> float:
-        """As of any store."""
-        again = self.partition.appended.get(place)
-        return self.topic.passage.stored[self.partition.records[place]] if again is None else again
-
-    def serve(self, served: bool) -> None:
-        """As of any store."""
-        self.partition.serve(served)
-
-
-class QueueStore:
-    """All queues of a topic: a message is ready from its commit on."""
-
-    def __init__(self, topic: StoredTopic, place: int) -> None:
-        self.topic = topic
-        self.events: list[int] = []
-        self.times: list[float] = []
-        self.pending: DelayLine[Entry] = DelayLine(topic.sim, self._due, place)
-
-    def __len__(self) -> int:
-        return len(self.events)
-
-    def append(self, entry: Entry) -> None:
-        """As of any store."""
-        self.events.append(entry.event)
-        self.times.append(entry.appended)
-        self.topic.readable(entry)
-        self._hold(entry)
-
-    def _hold(self, entry: Entry) -> None:
-        if entry.commit <= self.topic.sim.now:
-            self._due(entry)
-        elif entry.commit < INFINITY:
-            self.pending.put(entry.commit, entry)
-
-    def _due(self, entry: Entry) -> None:
-        if entry.alive and entry.commit <= self.topic.sim.now and not entry.enqueued:
-            entry.enqueued = True
-            for queue in self.topic.queues:
-                if entry.again:
-                    queue.append_again(entry.event, self.topic.sim.now)
-                else:
-                    queue.append(entry.event)
-
-    def recommit(self, entries: Sequence[Entry]) -> None:
-        """As of any store."""
-        for entry in entries:
-            self.topic.readable(entry)
-            self._hold(entry)
-
-    def truncate(self, keep: int, cut_off: Sequence[Entry]) -> None:
-        """As of any store."""
-        now = self.topic.sim.now
-        for entry in cut_off:
-            if not entry.enqueued:
-                self.topic.drop(entry, now)
-        waiting = {entry.event for entry in cut_off if not entry.enqueued}
-        gone = [event for event in self.events[keep:] if event not in waiting]
-        del self.events[keep:], self.times[keep:]
-        for queue in self.topic.queues:
-            queue.lose(gone, now)
-
-    def appended_at(self, place: int) -> float:
-        """As of any store."""
-        return self.times[place]
-
-    def serve(self, served: bool) -> None:
-        """As of any store."""
-        for queue in self.topic.queues:
-            queue.serve(served)
 
 
 class StoredTopic(Channel):
@@ -154,7 +50,7 @@ class StoredTopic(Channel):
             else:
                 partition.is_stored()
                 store = LogStore(self, partition)
-            self.replicas.append(ReplicaSet(cluster, f"topics.{name}[{partition.number}]", places, store, majority))
+            self.replicas.append(ReplicaSet(cluster, name, partition.number, places, store, majority))
         cluster.replicas += self.replicas
         self.house: House
         self.accepted: dict[int, Entry] = {}
@@ -193,7 +89,7 @@ class StoredTopic(Channel):
             return None
         if entry.commit > now:
             return entry
-        likeness = Entry(event, now, True)
+        likeness = Entry(entry.number, entry.leader, event, now, True)
         likeness.commit = now
         return likeness
 
@@ -213,8 +109,7 @@ class StoredTopic(Channel):
 
     def takes(self, event: int) -> bool:
         """As of any channel."""
-        replicas = self.replicas[self.partition_of(event).number]
-        return replicas.leader is not None and self.cluster.answers(replicas.leader)
+        return self.replicas[self.partition_of(event).number].serves()
 
     def uncommitted(self) -> Iterator[int]:
         """As of any channel."""
@@ -222,10 +117,19 @@ class StoredTopic(Channel):
             yield from (entry.event for entry in replicas.tail if self.delivery != "log" and not entry.enqueued)
 
     def readable(self, entry: Entry) -> None:
-        """A record can be read from its commit on."""
+        """A record can be read from its commit on: an event from the first one of its records on."""
         available, event = self.passage.available, entry.event
-        if not available[event] <= self.sim._now:
+        if not available[event] <= entry.commit:
             available[event] = entry.commit if entry.commit < INFINITY else NAN
+
+    def readable_anew(self, entries: Sequence[Entry]) -> None:
+        """The last records of a partition can be read from other times on."""
+        available, now = self.passage.available, self.sim._now
+        for entry in entries:
+            if not available[entry.event] <= now:
+                available[entry.event] = NAN
+        for entry in entries:
+            self.readable(entry)
 
     def drop(self, entry: Entry, now: float) -> None:
         """A record that nobody could read is cut off."""
@@ -233,18 +137,29 @@ class StoredTopic(Channel):
         if not passage.available[event] <= now:
             passage.available[event] = NAN
         passage.cut_off[event] = now
+        if passage.is_decided(event):
+            self._settle(event)
 
-    def fork(self, event: int) -> None:
-        """A leader that is none any more stores a record, which it will cut off when it learns of it."""
+    def fork(self, event: int, decided: bool) -> None:
+        """A leader that is none any more stores a record, which it will cut off when it learns of it. `decided`: its
+        publisher does not try again."""
         passage, now = self.passage, self.sim.now
         if not passage.is_stored(event):
             passage.stored[event] = now
         passage.cut_off[event] = now
+        if decided:
+            self._settle(event)
+
+    def _settle(self, event: int) -> None:
+        """Nobody will do anything about the event any more."""
+        for journey in self.journeys:
+            journey.settled(event)
 
 
 def lose_what_was_cut_off(topic: StoredTopic) -> None:
-    """The run is over: what was cut off and never stored again is lost to every group."""
+    """The run is over: what was cut off and is not stored in another record is lost to every group."""
+    alive = {entry.event for replicas in topic.replicas for entry in replicas.tail}
     for event, when in topic.passage.cut_off.items():
-        if topic.passage.available[event] != topic.passage.available[event]:
+        if topic.passage.available[event] != topic.passage.available[event] and event not in alive:
             for journey in topic.journeys:
                 journey.lose(event, when, BROKER)

@@ -116,7 +116,7 @@ class System(Scenario):
             if isinstance(channel, StoredTopic):
                 lose_what_was_cut_off(channel)
                 for replicas in channel.replicas:
-                    replicas.finish()
+                    replicas.service.finish(parts.end)
         for producer in parts.producers.values():
             if producer.publisher is not None:
                 producer.publisher.finish()

@@ -1,0 +1,187 @@
+"""Carries parcels to the nodes and back: tries, their unknown outcomes, backoff, and the order of a partition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Protocol
+
+from models.cluster import Cluster
+from models.entry import INFINITY
+from models.lanes import Lanes
+from models.parcel import DONE, DUE, OUT, RESTING, Parcel
+from models.producer import Terms
+from models.request import Request
+from models.routes import Routes
+from models.stored import StoredTopic
+from simulator.recorder import Trail
+from simulator.simulation import TIMER, WAIT_END, Simulation
+
+
+class Customer(Protocol):
+    """Whose parcels they are."""
+
+    def resolved(self, parcel: Parcel) -> None:
+        """It is stored, as far as anybody asks."""
+
+    def failed(self, parcel: Parcel) -> None:
+        """It is not tried again."""
+
+    def parcels_out(self) -> Iterable[Parcel]:
+        """Those that are not resolved."""
+
+
+class Courier:
+    """`lanes`: None where order is not kept. `retries`: of each event, when. `frozen`: nothing is heard or sent."""
+
+    def __init__(
+        self, sim: Simulation, path: str, name: str, terms: Terms, topic: StoredTopic, cluster: Cluster, customer: Customer,
+        place: int,
+    ) -> None:  # fmt: skip
+        self.sim = sim
+        self.path = path
+        self.terms = terms
+        self.topic = topic
+        self.cluster = cluster
+        self.customer = customer
+        self.place = place
+        self.identity = topic.messages.identity
+        self.routes = Routes(cluster, path, place)
+        ordered = bool(terms.idempotent) or terms.max_in_flight == 1
+        self.lanes = Lanes(self._transmit, bool(terms.idempotent)) if ordered else None
+        self.retries = Trail(event="i", time="d")
+        self.frozen = False
+        self._unheard: list[Callable[[], None]] = []
+        self._luck = sim.stream(f"{name}/retry")
+
+    def defers(self, happening: Callable[[], None]) -> bool:
+        """Whether a process that stands still will meet something only when it goes on."""
+        if self.frozen:
+            self._unheard.append(happening)
+        return self.frozen
+
+    def thaw(self) -> None:
+        """It goes on, and first meets what it has missed."""
+        self.frozen = False
+        unheard, self._unheard = self._unheard, []
+        for happening in unheard:
+            happening()
+
+    def look(self) -> None:
+        """Nodes or links have changed: connections to nodes that have gone down now are over."""
+        self.routes.look()
+        for node in self.cluster.nodes:
+            if node.broke == self.sim.now and not node.dark:
+                self._hang_up(node.number, node.broke)
+
+    def send(self, parcel: Parcel) -> None:
+        """A parcel goes out as soon as order allows."""
+        if self.lanes is None:
+            self._transmit(parcel)
+        else:
+            self.lanes.put(parcel)
+            self.go_on(parcel.number)
+
+    def resume(self, parcel: Parcel) -> None:
+        """A parcel is out."""
+        if self.lanes is not None:
+            self.lanes.put(parcel)
+        self._watch(parcel)
+
+    def go_on(self, number: int) -> None:
+        """Something of that partition has been resolved."""
+        if self.lanes is not None:
+            self.lanes.advance(number)
+
+    def misses(self, parcel: Parcel) -> bool:
+        """Whether a broker that knows the order of an idempotent client sees a gap before a parcel."""
+        return self.lanes is not None and self.lanes.idempotent and self.lanes.misses(parcel)
+
+    # -- tries --------------------------------------------------------------------------------------------------------
+
+    def _transmit(self, parcel: Parcel) -> None:
+        if parcel.state != DUE or self.defers(partial(self._transmit, parcel)):
+            return
+        now = self.sim.now
+        parcel.tries += 1
+        parcel.state, parcel.sent = OUT, now
+        parcel.begun = min(parcel.begun, now)
+        for letter in parcel.letters:
+            letter.sends += 1
+            if letter.sends > 1:
+                self.retries.add(letter.event, now)
+        node = parcel.node = self.routes.target(parcel.number, self.topic.replicas[parcel.number])
+        self._watch(parcel)
+        if node is not None:
+            request = Request(self, parcel, node)
+            arrive = partial(self.cluster.receive, node, len(request.letters), request.handle, request.refused)
+            self.routes.send(node, request.identity, request.sends, None if self.lanes is None else parcel.number, arrive)
+        if self.terms.acks == "none":
+            self._resolve(parcel)
+
+    def _watch(self, parcel: Parcel) -> None:
+        """A try is waited for so long."""
+        timeout = self.terms.request_timeout
+        if timeout is not None and self.terms.acks != "none":
+            self.sim.call_at(parcel.sent + timeout, TIMER, partial(self._timed_out, parcel, parcel.tries), self.place)
+
+    def _timed_out(self, parcel: Parcel, turn: int) -> None:
+        """A try was not answered in time. If the connection is dead, every other request on it fails with it."""
+        waits = parcel.state == OUT and parcel.tries == turn and not self.frozen
+        if waits and parcel.node is not None and not self.cluster.is_connected(self.path, parcel.node):
+            self._hang_up(parcel.node)
+        else:
+            self.answered(parcel, turn, False)
+
+    def _hang_up(self, number: int, since: float = INFINITY) -> None:
+        """A connection is over: every request on it that was sent until then fails."""
+        for parcel in self.customer.parcels_out():
+            if parcel.node == number and parcel.state == OUT and parcel.sent <= since:
+                self.answered(parcel, parcel.tries, False)
+
+    def answered(self, parcel: Parcel, turn: int, stored: bool) -> None:
+        """The answer to a try has come, or is not waited for any longer."""
+        if parcel.state != OUT or parcel.tries != turn or self.defers(partial(self.answered, parcel, turn, stored)):
+            return
+        if stored:
+            self._resolve(parcel)
+        else:
+            self.routes.forget(parcel.number)
+            self._rest(parcel)
+
+    def _resolve(self, parcel: Parcel) -> None:
+        parcel.state = DONE
+        self.customer.resolved(parcel)
+
+    def _rest(self, parcel: Parcel) -> None:
+        """A try has failed: another one after its backoff, or none."""
+        retry, first = self.terms.retry, parcel.letters[0]
+        if retry is not None and (retry.max_attempts is None or parcel.tries < retry.max_attempts):
+            luck = self._luck.uniform(self.identity(first.event), first.sends)
+            parcel.waited = retry.delay(parcel.tries, luck, parcel.waited)
+            again = self.sim.now + parcel.waited
+            if retry.max_elapsed is None or again - parcel.begun <= retry.max_elapsed:
+                parcel.state = RESTING
+                if self.lanes is not None:
+                    self.lanes.wait(parcel)
+                self.sim.call_at(again, WAIT_END, partial(self._rested, parcel), self.place)
+                return
+        parcel.state = DONE
+        self.customer.failed(parcel)
+
+    def _rested(self, parcel: Parcel) -> None:
+        if parcel.state == RESTING:
+            parcel.state = DUE
+            if self.lanes is None:
+                self._transmit(parcel)
+            else:
+                self.go_on(parcel.number)
+
+    def crash(self) -> None:
+        """The process is gone."""
+        for parcel in self.customer.parcels_out():
+            parcel.state = DONE
+        self._unheard.clear()
+        if self.lanes is not None:
+            self.lanes.clear()
+        self.routes.forget()
