@@ -154,7 +154,9 @@ class StoredTopic(Channel):
             else:
                 partition.is_stored()
                 store = LogStore(self, partition)
-            self.replicas.append(ReplicaSet(cluster, f"topics.{name}[{partition.number}]", places, store, majority))
+            replicas = ReplicaSet(cluster, f"topics.{name}[{partition.number}]", places, store, majority)
+            partition.led = replicas
+            self.replicas.append(replicas)
         cluster.replicas += self.replicas
         self.house: House
         self.accepted: dict[int, Entry] = {}
