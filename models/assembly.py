@@ -14,6 +14,7 @@ from models.handling import Handling
 from models.injection import Injection
 from models.journey import Journey
 from models.lease_subscription import LeaseSubscription
+from models.line import Line
 from models.log_subscription import LogSubscription
 from models.message import Messages
 from models.outbox import Outbox
@@ -30,7 +31,8 @@ from models.settlement import Settlement
 from models.stored import StoredTopic
 from models.subscription import Subscription
 from models.topic import Topic
-from models.topology import has_course, has_nodes, is_single, is_undisturbed, may_be_poison, may_fail
+from models.topology import can_break, has_course, has_nodes, is_single, is_undisturbed, may_be_poison, may_cut, may_fail
+from models.uplink import Trip, Uplink
 from simulator.streams import name_key
 
 PLACES = 1 << 20
@@ -147,8 +149,26 @@ class Assembly:
         sources = [channels[topic] for topic in spec.topics]
         subscription = SUBSCRIPTIONS[sources[0].delivery](path, settlement, handlings, sources, place)
         group = Group(sim, path, subscription, settlement, handlings, place)
+        self._connect(group, servers)
         self._let_publish(group, [target for target in targets if isinstance(target, StoredTopic)])
         return group
+
+    def _connect(self, group: Group, servers: list[Server]) -> None:
+        """Puts the network between the instances of a group and the broker and its dependencies, where there is any."""
+        parts, scenario = self.parts, self.scenario
+        links, cluster, broker = parts.links, parts.cluster, scenario.broker
+        breaks = cluster is not None and can_break(scenario)
+        for instance in group.instances:
+            if not links.cost_nothing or broker.deliver_latency.mean:
+                trip = Trip(self.sim, links, instance.name, broker.nodes, broker.deliver_latency)
+                instance.trip = None if trip.costs_nothing else trip
+            if cluster is not None and breaks:
+                instance.uplink = Uplink(instance.name, cluster)
+            if not links.cost_nothing or may_cut(scenario, instance.name, [f"dependencies.{each.name}" for each in servers]):
+                path, place = instance.name, instance.place
+                instance.lines = [Line(self.sim, links, path, server, nth, place) for nth, server in enumerate(servers)]
+        if cluster is not None and breaks:
+            cluster.disturbed.append(group.look)
 
     def _let_publish(self, group: Group, targets: list[StoredTopic]) -> None:
         """Gives the handlers of a group clients of their own: one for each instance, or one behind an outbox."""

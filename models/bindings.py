@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from models.handling import Handling
-from models.journey import CONSUMER
 from models.outcome import OK
 from models.queue import Queue
 from models.queue_life import QueueLife
@@ -34,6 +33,8 @@ class Bindings:
         self.members: list[QueueLife] = []
         self.rebalances: list[float] = []
         self.on_change: Callable[[], None] = _nothing
+        self._silences: dict[QueueLife, int] = {}
+        self._fallen = 0
         for queue in queues:
             queue.on_failure = partial(self._requeue, queue)
 
@@ -45,9 +46,7 @@ class Bindings:
                 del life.unacked[tag]
                 self._return(queue, place, event)
             if not life.acknowledges_first:
-                kept = [each for each in life.buffer if each[1] is not queue]
-                life.buffer.clear()
-                life.buffer.extend(kept)
+                life.forget(queue)
             queue.join(life)
 
     def _return(self, queue: Queue, place: int, event: int) -> None:
@@ -80,43 +79,45 @@ class Bindings:
             return
         life.member = life.open = False
         self.members.remove(life)
+        self._silences.pop(life, None)
         for queue in self.queues:
             queue.leave(life)
-        if life.acknowledges_first:
-            self._lose_buffer(life)
-        held, life.unacked = life.unacked, {}
-        life.buffer.clear()
+        held = life.close()
         for queue, place, event, _ in held.values():
             self._return(queue, place, event)
         for queue in self.queues:
             queue.push()
         self.on_change()
 
-    def _lose_buffer(self, life: QueueLife) -> None:
-        for _, queue, _, event in life.buffer:
-            if queue.journey.effect[event] != queue.journey.effect[event]:
-                queue.journey.lose(event, self.sim.now, CONSUMER)
-
     def miss(self, life: QueueLife) -> None:
-        """Heartbeats stop now: a dead process is noticed at once, a silent one after `heartbeat_timeout`."""
-        if not life.alive:
+        """As of any membership: a dead process is noticed at once if it is linked; else the connection is closed after
+        `heartbeat_timeout`, by the broker or, if it is only that it hears nothing, by the client."""
+        if not life.alive and life.linked:
             self.leave(life)
-        elif self.terms.heartbeat_timeout is not None:
-            mark = life.mark
+        elif life.member and (life.frozen or not life.linked) and life not in self._silences:
+            self._close_after(self.terms.heartbeat_timeout or INFINITY, life)
 
-            def cut_off() -> None:
-                if life.mark == mark:
-                    self.leave(life)
+    def _close_after(self, seconds: float, life: QueueLife) -> None:
+        self._fallen += 1
+        silence = self._silences[life] = self._fallen
 
-            self.sim.call_at(self.sim.now + self.terms.heartbeat_timeout, TIMER, cut_off, self.place)
+        def close() -> None:
+            if self._silences.get(life) == silence:
+                self.leave(life)
+
+        self.sim.call_at(self.sim.now + seconds, TIMER, close, self.place)
+
+    def broker_is(self, there: bool) -> None:
+        """As of any membership: nodes that go take their connections with them, which the queues notice."""
 
     def resumed(self, life: QueueLife) -> None:
-        """A frozen instance goes on: one that was cut off connects again."""
+        """As of any membership: one whose connection was closed connects again."""
+        self._silences.pop(life, None)
         self.surrendered(life)
 
     def surrendered(self, life: QueueLife) -> None:
-        """A worker is free whose connection was closed: the client connects again."""
-        if life.alive and not life.stopping and not life.member:
+        """A worker is free whose connection was closed: the client connects again, if it can."""
+        if life.alive and life.linked and not life.stopping and not life.member:
             self.join(life)
 
     def _watch(self, life: QueueLife, when: float) -> None:
@@ -130,7 +131,7 @@ class Bindings:
             oldest = next((handed_at for _, _, _, handed_at in life.unacked.values()), INFINITY)
             if oldest + limit <= self.sim.now:
                 self.leave(life)
-                if not (life.stopping or life.frozen):
+                if life.linked and not (life.stopping or life.frozen):
                     self.join(life)
             else:
                 self._watch(life, min(oldest, self.sim.now) + limit)

@@ -44,7 +44,7 @@ class Broker(Spec):
     flush_interval: Duration | Literal["never"] | None = None
     publish_latency: Dist = AT_ONCE
     acknowledge_latency: Dist = AT_ONCE
-    deliver_latency: Dist = Field(AT_ONCE, json_schema_extra=later())
+    deliver_latency: Dist = AT_ONCE
     disk: Annotated[Size | None, UNLIMITED] = Field(None, json_schema_extra=later())
     memory: Annotated[Size | None, UNLIMITED] = Field(None, json_schema_extra=later())
     memory_alarm: Fraction | None = None

@@ -31,6 +31,9 @@ class Bound(Protocol):
     def serve(self, served: bool) -> None:
         """Whether there is a node to serve it."""
 
+    def lose_leader(self) -> None:
+        """The node that leads it is gone, with what it knew of who holds what."""
+
     def lose(self, events: Iterable[int], now: float) -> None:
         """A leader takes messages with it."""
 

@@ -9,6 +9,7 @@ from models.consumer_checks import consumer_problems
 from models.errors import Problem, joined, nearest, one_of, shown
 from models.fault_checks import fault_problems
 from models.metrics import METRICS, metrics_of
+from models.network_checks import network_problems
 from models.outline import Outline
 from models.pace import at_rest, shortest_step
 from models.producer import Producer
@@ -32,6 +33,7 @@ def contradictions(scenario: Outline) -> Iterator[Problem]:
         yield from consumer_problems(name, consumer, whole, written)
     for path, around in endless_cycles(scenario):
         yield Problem(path, f"events multiply without end ({around})", "probability x count must be below 1 in a circle")
+    yield from network_problems(scenario)
     names = set()
     for index, fault in enumerate(scenario.faults):
         if fault.name in names:

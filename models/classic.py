@@ -86,7 +86,7 @@ class Eager(Classic):
     def begin(self) -> None:
         """Nobody takes more; what is in hand is finished."""
         for life in self.members:
-            life.open = False
+            life.open = life.open and not life.linked
 
     def is_open(self) -> bool:
         """Not while the others stand."""
@@ -100,4 +100,5 @@ class Eager(Classic):
 
     def has_come(self, life: LogLife) -> bool:
         """Whether no worker has an event in hand, but such as wait at a pausing breaker and poll."""
-        return life.member and life.alive and not life.frozen and life.active == life.at_gate
+        in_touch = life.alive and life.linked and not life.frozen
+        return in_touch and life.member and life.active == life.at_gate

@@ -86,12 +86,14 @@ class Group:
         return life
 
     def _stopped(self, life: Life) -> None:
-        """All workers of a life that may not take more have finished what they had in hand."""
+        """All workers of a life that may not take more have finished what they had in hand. One that is not linked waits."""
         if not life.alive:
             return
         if life.stopping:
             if life.is_done():
                 self._end(life)
+        elif not life.linked:
+            return
         elif not life.member:
             self.membership.join(life)
             self._note_service()
@@ -139,7 +141,7 @@ class Group:
         def begin() -> None:
             if instance.down == 0 and instance.life is None and instance.starts == start:
                 life = self._new_life(instance)
-                if not life.frozen:
+                if not life.frozen and life.linked:
                     self.membership.join(life)
                 self._note_service()
 
@@ -171,11 +173,36 @@ class Group:
                 outgoing.client.thaw()
             for life in self._lives_of(instance):
                 life.thaw()
-                self.membership.resumed(life)
-                if life.active == life.at_gate and not life.open:
-                    self._stopped(life)
+                self._go_on(life)
             instance.note()
             self._note_service()
+
+    def look(self) -> None:
+        """Nodes or links have changed: who reaches the broker, and who does no more."""
+        changed = [each for each in self.instances if each.uplink is not None and each.uplink.look()]
+        lives = [life for life in self.lives if life.instance in changed]
+        dead = [life for life in self.membership.members if not life.alive and life.instance in changed]
+        for life in lives:
+            life.catch_up(math.nextafter(self.sim.now, 0.0))
+        for life in (*lives, *dead):
+            life.relink()
+        for life in (*lives, *dead):
+            self.membership.miss(life)
+        for life in lives:
+            self._go_on(life)
+        for instance in changed:
+            instance.note()
+        if changed and (uplink := changed[0].uplink) is not None:
+            self.membership.broker_is(uplink.there)
+        self._note_service()
+
+    def _go_on(self, life: Life) -> None:
+        """A life that was frozen or cut off is not any more, or less so."""
+        if life.frozen or not life.linked:
+            return
+        self.membership.resumed(life)
+        if life.active == life.at_gate and not life.open:
+            self._stopped(life)
 
     def _lives_of(self, instance: Instance) -> list[Life]:
         """Its life, and former ones that are still finishing what they have in hand."""
@@ -189,10 +216,13 @@ class Group:
             life.gate.end()
 
     def _end(self, life: Life) -> None:
-        """A clean goodbye."""
+        """A clean goodbye, if it is heard."""
         life.take_leave()
         self._bury(life)
-        self.membership.leave(life)
+        if life.heard:
+            self.membership.leave(life)
+        else:
+            self.membership.miss(life)
         self._note_service()
 
     # -- what is recorded ---------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ class Handover:
         now = self.sim.now
         owner.catch_up(now)
         for cursor in owner.owned:
-            cursor.commit(cursor.handled, now)
+            cursor.commit(cursor.handled, now, surely=True)
         in_hand = _in_hand(owner)
         given = [partition for partition in owner.asked if in_hand.isdisjoint(self.partitions[partition])]
         for partition in given:

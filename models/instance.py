@@ -9,8 +9,10 @@ import simpy
 
 from models.budget import BudgetState
 from models.gate import Gate
+from models.line import Line
 from models.outgoing import Outgoing
-from models.record import DOWN, PAUSED, RUNNING, STARTING
+from models.record import CUT_OFF, DOWN, PAUSED, RUNNING, STARTING
+from models.uplink import Trip, Uplink
 from simulator.recorder import Trail
 from simulator.simulation import Simulation, Waker
 
@@ -38,7 +40,8 @@ class Life:
 
     `mark` changes whenever the life is disturbed (death, freeze, thaw): a worker that finds it changed after a wait looks
     closer. `open`: whether workers may take new events. A worker of a dead life waits for `never`. `on_stopped` is called
-    when the last worker of one that is not open has put down what it had in hand.
+    when the last worker of one that is not open has put down what it had in hand. `heard`, `linked`: as of its uplink; one that
+    is not linked does not know what has become of its membership. Bells in `unheard` ring when it is heard again.
     """
 
     def __init__(self, sim: Simulation, instance: Instance, gate: Gate | None, on_stopped: Callable[[Life], None]) -> None:
@@ -46,6 +49,10 @@ class Life:
         self.instance = instance
         self.number = instance.lives
         instance.lives += 1
+        self.uplink, self.trip = instance.uplink, instance.trip
+        self.heard = self.uplink is None or self.uplink.heard
+        self.linked = self.uplink is None or self.uplink.linked
+        self.unheard: list[Waker] = []
         self.gate = gate
         self.on_stopped = on_stopped
         self.budget: BudgetState | None = None
@@ -88,6 +95,15 @@ class Life:
 
     def take_leave(self) -> None:
         """A clean goodbye: what is done is settled."""
+
+    def relink(self) -> None:
+        """Its uplink has changed."""
+        assert self.uplink is not None
+        self.heard, self.linked = self.uplink.heard, self.uplink.linked
+        if self.heard:
+            unheard, self.unheard = self.unheard, []
+            for bell in unheard:
+                bell.ring()
 
     def answer(self) -> None:
         """A worker has nothing in hand, or what waits at a breaker: the instance polls, where it has to."""
@@ -134,7 +150,8 @@ class Life:
 class Instance:
     """A place in the group. Faults count up and down here: any crash or stop keeps it down, any pause keeps it frozen.
 
-    `states`: (time, state) at each change.
+    `uplink`: None where nothing can come between it and the broker. `trip`: what it costs to reach it; None for nothing.
+    `lines`: to its dependencies, in their order; None where nothing is between. `states`: (time, state) at each change.
     """
 
     def __init__(self, sim: Simulation, name: str, index: int, place: int) -> None:
@@ -150,6 +167,9 @@ class Instance:
         self.starts = 0
         self.life: Life | None = None
         self.outgoing: dict[str, Outgoing] = {}
+        self.uplink: Uplink | None = None
+        self.trip: Trip | None = None
+        self.lines: list[Line] | None = None
         self.states = Trail(time="d", state="b")
 
     def note(self) -> None:
@@ -159,6 +179,8 @@ class Instance:
             state = DOWN
         elif life is None:
             state = STARTING
+        elif life.frozen:
+            state = PAUSED
         else:
-            state = PAUSED if life.frozen else RUNNING
+            state = CUT_OFF if self.uplink is not None and self.uplink.cut_off else RUNNING
         self.states.add(self.sim.now, state)

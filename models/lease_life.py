@@ -15,6 +15,10 @@ class Poller(AnyWorker, Protocol):
     """A worker that polls."""
 
     life: LeaseLife
+    is_deaf: bool
+
+    def miss_answer(self) -> None:
+        """It is in a poll that is answered, and does not hear it; it cannot poll again before it is linked."""
 
     def note_polls(self, now: float) -> None:
         """The long polls that came back empty by `now`, since it began to wait, are written down."""
@@ -39,6 +43,17 @@ class LeaseLife(Life):
         """As of any life: empty polls."""
         for worker in self.workers:
             worker.note_polls(now)
+
+    def relink(self) -> None:
+        """As of any life: nothing is extended or received by one that is not heard."""
+        was_heard = self.heard
+        super().relink()
+        for worker in self.workers:
+            worker.is_deaf = worker.is_deaf and not self.linked
+            if was_heard and not self.heard:
+                worker.hold_still()
+            elif self.heard and not self.frozen:
+                worker.poll_again()
 
     def freeze(self) -> None:
         """As of any life."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from models.handling import Handling
 from models.journey import CONSUMER
@@ -13,10 +14,11 @@ from models.outcome import POISON, RETURNED, SUPPRESSED
 from models.pollers import Pollers
 from models.rules import Rules
 from models.settlement import Again, Settlement
-from models.waiting import Wait
+from models.uplink import Trip
+from models.waiting import INFINITY, Wait
 from models.worker import Worker
 from simulator.recorder import NAN
-from simulator.simulation import WAIT_END
+from simulator.simulation import COMPLETION, WAIT_END
 
 
 class Receipt:
@@ -52,6 +54,7 @@ class LeaseWorker(Worker):
         self.batch: deque[Receipt] = deque()
         self.kept: tuple[Receipt, ...] = ()
         self.waits_since = NAN
+        self.is_deaf = False
         self._turn = 0
         self._empty = False
         super().__init__(life, rules)
@@ -67,6 +70,8 @@ class LeaseWorker(Worker):
             if not self._receive():
                 yield from self._wait_for_messages()
                 continue
+            if life.trip is not None:
+                yield from self._fetch(life.trip)
             if rules.batched:
                 yield from self._serve_batch()
             yield from self._handle_batch()
@@ -80,26 +85,46 @@ class LeaseWorker(Worker):
 
     def _receive(self) -> bool:
         """Takes a batch from one of the queues, which have their turns."""
-        life, rules, queues = self.life, self.rules, self.queues
+        life, rules = self.life, self.rules
         life.looking = False
-        if not life.open or life.frozen:
+        if not life.open or life.frozen or not life.linked:
             return False
-        for turn in range(self._turn, self._turn + len(queues)):
-            queue = queues[turn % len(queues)]
-            if copies := queue.receive(rules.batch):
-                break
-        else:
+        receipts = self._take()
+        if not receipts:
             return False
-        self._turn = turn + 1
-        self.batch.extend(Receipt(queue, copy) for copy in copies)
+        self.batch.extend(receipts)
         life.active += 1
         rules.polls += 1
-        rules.polled += len(copies)
+        rules.polled += len(receipts)
         if rules.acknowledge_first:
             for receipt in self.batch:
-                queue.delete(receipt.copy, receipt.receive)
+                self._delete(receipt)
         self.pollers.pass_on()
         return True
+
+    def _take(self) -> list[Receipt]:
+        """What one of the queues hands out."""
+        queues = self.queues
+        for turn in range(self._turn, self._turn + len(queues)):
+            queue = queues[turn % len(queues)]
+            if copies := queue.receive(self.rules.batch):
+                self._turn = turn + 1
+                return [Receipt(queue, copy) for copy in copies]
+        return []
+
+    def miss_answer(self) -> None:
+        """As of any poller: what is handed out comes back when its leases end."""
+        self.is_deaf = bool(self._take())
+
+    def _fetch(self, trip: Trip) -> Wait:
+        """What it has received is on its way; its leases run already."""
+        copy, journey = self.batch[0].copy, self.handlings[self.batch[0].queue.topic].journey
+        seconds = trip.fetch(self._node(trip), journey.messages.identity(copy.event), journey.deliveries[copy.event])
+        if seconds > 0.0:
+            yield from self.sleep(seconds)
+
+    def _node(self, trip: Trip) -> int:
+        return self.instance.index % len(trip.there)
 
     def _wait_for_messages(self) -> Wait:
         """Long polls one after the other until something comes, which cost no event; or one, and `poll_interval` after it."""
@@ -132,7 +157,7 @@ class LeaseWorker(Worker):
     def note_polls(self, now: float) -> None:
         """As of any poller."""
         wait = self.rules.spec.poll_wait
-        if wait and self.waits_since + wait <= now and not self.life.frozen:
+        if wait and self.waits_since + wait <= now and self.life.linked and not self.life.frozen:
             empty = int((now - self.waits_since) // wait)
             self.rules.empty_polls.add(self.waits_since + wait, wait, empty)
             self.waits_since += empty * wait
@@ -150,7 +175,7 @@ class LeaseWorker(Worker):
         """Extends the leases of what it works on, if that is its way."""
         if self.rules.spec.extend_lease:
             self.kept = receipts
-            for receipt in receipts:
+            for receipt in receipts if self.life.heard else ():
                 receipt.queue.keep(receipt.copy, receipt.receive)
 
     def hold_still(self) -> None:
@@ -192,6 +217,8 @@ class LeaseWorker(Worker):
                 self.served = rules.batched
                 self._keep((receipt,))
                 outcome = yield from self.handle(handling, copy.event)
+                if outcome > SUPPRESSED and rules.acknowledge_first and outcome != RETURNED and not life.heard:
+                    yield from self.wait_until_heard()
                 self.hold_still()
                 self.kept = ()
                 if self._settle(receipt, handling, outcome):
@@ -203,13 +230,30 @@ class LeaseWorker(Worker):
     def _settle(self, receipt: Receipt, handling: Handling, outcome: int) -> bool:
         """Deletes what is done. Whether the message is left to its lease."""
         if outcome <= SUPPRESSED:
-            receipt.queue.delete(receipt.copy, receipt.receive)
+            self._delete(receipt)
             return False
         if outcome == RETURNED:
             if self.rules.acknowledge_first:
                 handling.journey.lose(receipt.copy.event, self.sim.now, CONSUMER)
             return not self.rules.acknowledge_first
         return self._failed(receipt, handling, outcome)
+
+    def _delete(self, receipt: Receipt) -> bool:
+        """Whether it is gone, or will be as soon as that is heard. What is not heard is not said again."""
+        life, queue, copy = self.life, receipt.queue, receipt.copy
+        if not life.heard:
+            return False
+        seconds = 0.0
+        if (trip := life.trip) is not None:
+            identity = self.handlings[queue.topic].journey.messages.identity(copy.event)
+            seconds = trip.word(self._node(trip), identity, receipt.receive)
+        if seconds == 0.0:
+            return queue.delete(copy, receipt.receive)
+        if seconds == INFINITY:
+            return False
+        arrive = partial(queue.delete, copy, receipt.receive)
+        self.sim.call_at(self.sim._now + seconds, COMPLETION, arrive, life.place)
+        return queue.may_delete(copy, receipt.receive)
 
     def _failed(self, receipt: Receipt, handling: Handling, outcome: int) -> bool:
         """Left to its lease, perhaps with another end; sent again; or given up. Whether it is left: so are those that another
@@ -222,7 +266,7 @@ class LeaseWorker(Worker):
             if seconds or rules.redelivery.is_immediate(receive):
                 self._come_back_after(receipt, handling, seconds)
             return True
-        if not (rules.acknowledge_first or queue.delete(copy, receive)):
+        if not (rules.acknowledge_first or self._delete(receipt)):
             return not copy.gone
         if leaves or rules.gives_up(outcome, receive):
             desk.give_up(handling, event, outcome, queue)
@@ -234,6 +278,8 @@ class LeaseWorker(Worker):
     def _come_back_after(self, receipt: Receipt, handling: Handling, seconds: float) -> None:
         """Changes the visibility, which is no use once the lease is over."""
         now, copy = self.sim._now, receipt.copy
+        if not self.life.heard:
+            return
         if receipt.queue.change_visibility(copy, receipt.receive, seconds) and seconds:
             copy.waited = seconds
             handling.journey.delays.add(copy.event, now, now + seconds)

@@ -71,6 +71,11 @@ class Links:
             sender, _, receiver = name.partition("->")
             self._ends.append(((sender.strip(), receiver.strip()), link))
 
+    @property
+    def cost_nothing(self) -> bool:
+        """Whether no link takes time or loses anything."""
+        return all(link.latency.mean == 0.0 and link.loss == 0.0 for link in (self.spec, *self.spec.links.values()))
+
     def open(self, sender: str, receiver: str) -> bool:
         """Whether no cut stops what `sender` sends to `receiver`."""
         return not any(cut.stops(sender, receiver) for cut in self.cuts)
@@ -93,10 +98,11 @@ class Links:
         for listener in self.listeners:
             listener()
 
-    def way(self, sender: str, receiver: str, *more: Distribution) -> Way:
-        """The direction from `sender` to `receiver`, with further latencies that a message meets on it."""
+    def way(self, sender: str, receiver: str, *more: Distribution, stream: str = "") -> Way:
+        """The direction from `sender` to `receiver`, with further latencies that a message meets on it; `stream`: of its luck,
+        if it is not its own."""
         link: Link = self.spec
         for (one, other), special in self._ends:
             if belongs(sender, (one,)) and belongs(receiver, (other,)):
                 link = special
-        return Way(self.sim, f"network/{sender} -> {receiver}", (link.latency, *more), link.loss)
+        return Way(self.sim, stream or f"network/{sender} -> {receiver}", (link.latency, *more), link.loss)

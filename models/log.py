@@ -30,11 +30,29 @@ class Seek:
         self.row = row
 
 
+class Led(Protocol):
+    """The replicas of a partition. `leader`: the number of the node that leads them, if any."""
+
+    leader: int | None
+
+
 class Owner(Protocol):
-    """Who reads partitions: it keeps those with unread records in line, and calls a worker of its own."""
+    """Who reads partitions: it keeps those with unread records in line, and calls a worker of its own. `heard`: whether what it
+    sends arrives at the broker."""
 
     ready: deque[Cursor]
     seeking: dict[Cursor, Seek]
+    heard: bool
+
+    @property
+    def trip(self) -> object | None:
+        """What it costs to reach the broker; None for nothing."""
+
+    def reaches(self, cursor: Cursor) -> bool:
+        """Whether it can read that partition."""
+
+    def commit_arrives(self, cursor: Cursor) -> bool:
+        """Whether what it commits now is heard."""
 
     def call_worker(self) -> None:
         """There is something to read; nothing else happens in the caller's turn."""
@@ -46,11 +64,13 @@ class Partition:
     A retry partition also keeps, per record, how often its delivery has failed and its last delay (s). Where the producer
     writes ahead, `times` has the time of each event, and a record exists only from then on. On nodes that can fail `visible`
     has the time of each record from which on it can be read, as long as it is `served`; `gaps` are ranges of offsets that a
-    leader took with it.
+    leader took with it. `led`: by whom.
     """
 
     visible: array[float] | None = None
     served = True
+    gaps: list[tuple[int, int]]
+    led: Led | None = None
 
     def __init__(self, number: int, times: array[float] | None = None) -> None:
         self.number = number
@@ -60,6 +80,7 @@ class Partition:
         self.cursors: list[Cursor] = []
         self.failed = array("i")
         self.waited = array("d")
+        self.gaps = []
 
     def append(self, event: int) -> None:
         """Stores a record; groups that sleep at the end of the partition are woken."""
@@ -71,7 +92,6 @@ class Partition:
     def is_stored(self) -> None:
         """Its records are kept by nodes."""
         self.visible = array("d")
-        self.gaps: list[tuple[int, int]] = []
 
     def append_at(self, event: int, visible: float, again_at: float | None) -> None:
         """Stores a record that can be read later; a further copy of its event if `again_at` is given."""
@@ -132,7 +152,8 @@ class Cursor:
 
     Offsets: `position` is the next to be handed out, `handled` the next to be finished by the owner, `committed` where a
     new owner starts. `asleep`: drained, to be woken by the next record. `tenancy` counts owners: what a former one still
-    does is refused by it. `lost`: events that a leader took with it.
+    does is refused by it. `lost`: events that a leader took with it. `guarded`: there may be nobody to read from, or the owner
+    may be cut off.
     """
 
     def __init__(self, sim: Simulation, partition: Partition, journey: Journey, topic: int, retry: bool, place: int) -> None:
@@ -145,6 +166,7 @@ class Cursor:
         self.deliveries = journey.deliveries
         self.topic = topic
         self.retry = retry
+        self.guarded = partition.visible is not None
         self.position = self.handled = self.committed = 0
         self.owner: Owner | None = None
         self.asleep = False
@@ -166,8 +188,8 @@ class Cursor:
 
     def rest(self) -> None:
         """A worker has finished with what it took: sleep, or stand in line again where there is more."""
-        if (visible := self.partition.visible) is not None:
-            self._rest_on_nodes(visible)
+        if self.guarded:
+            self._rest_on_nodes()
         elif self.position == len(self.records):
             self.asleep = True
         elif self.times is None or (due := self.times[self.records[self.position]]) <= self.sim._now:
@@ -196,12 +218,14 @@ class Cursor:
         """The first offset up to `last` that cannot be read now, of a partition on nodes."""
         self._leap()
         partition = self.partition
-        if not partition.served or self.position >= last:
+        assert self.owner is not None
+        if not partition.served or self.position >= last or not self.owner.reaches(self):
             return self.position
         for start, _ in partition.gaps:
             if start > self.position:
                 last = min(last, start)
-        assert partition.visible is not None
+        if partition.visible is None:
+            return last
         return bisect_right(partition.visible, now, self.position, last)
 
     def _leap(self) -> None:
@@ -219,14 +243,19 @@ class Cursor:
                 self.lost.add(event)
                 self.journey.lose(event, now, BROKER)
 
-    def _rest_on_nodes(self, visible: array[float]) -> None:
+    def _rest_on_nodes(self) -> None:
         """Ready, asleep until something changes, or awake at the time at which the next record can be read."""
         self._leap()
-        if self.position == len(self.records) or not self.partition.served or (due := visible[self.position]) == INFINITY:
+        owner, visible = self.owner, self.partition.visible
+        assert owner is not None
+        if self.position == len(self.records) or not self.partition.served or not owner.reaches(self):
+            self.asleep = True
+            return
+        due = 0.0 if visible is None else visible[self.position]
+        if due == INFINITY:
             self.asleep = True
         elif due <= self.sim._now:
-            assert self.owner is not None
-            self.owner.ready.append(self)
+            owner.ready.append(self)
         else:
             self._arm(due)
 
@@ -244,9 +273,11 @@ class Cursor:
         if seek is not None and seek.due > now:
             self.journey.delays.change(seek.row, "end", now)
 
-    def commit(self, offset: int, now: float) -> None:
-        """Makes `offset` the start of the next owner, durably."""
-        if offset > self.committed:
+    def commit(self, offset: int, now: float, surely: bool = False) -> None:
+        """Makes `offset` the start of the next owner, durably, if that is heard; `surely`: who says so waits for the answer."""
+        if offset > self.committed and (owner := self.owner) is not None and owner.heard:
+            if owner.trip is not None and not surely and not owner.commit_arrives(self):
+                return
             self.committed = offset
             self.commits.add(now, offset)
 

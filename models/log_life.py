@@ -14,6 +14,7 @@ from simulator.simulation import Simulation
 class LogLife(Life):
     """`ready`: its partitions with unread records, in line; `seeking`: records that it tries again in their place; `share`: how
     many partitions a worker may read at once. Auto-commit is every `commit_interval` (s), infinite where there is none.
+    `commits_first`: it commits before it handles. `commits_made` counts commits, where some get lost.
     `asked`: numbers of the partitions that it is to give up, and since when (s). `on_poll`: to be told of its next poll.
     """
 
@@ -35,6 +36,32 @@ class LogLife(Life):
         self.commit_interval = commit_interval
         self.commit_due = self.began + commit_interval
         self.idle_since = sim.now
+        self.commits_first = False
+        self.commits_made = 0
+
+    def reaches(self, cursor: Cursor) -> bool:
+        """As of any owner: it reaches the node that leads the partition, and the broker where it must commit first. The group's
+        own retry partitions are wherever it is linked to."""
+        if self.uplink is None:
+            return True
+        if cursor.partition.led is None:
+            return self.linked
+        leader = cursor.partition.led.leader
+        return (leader is None or leader in self.uplink.reached) and (self.heard or not self.commits_first)
+
+    def commit_arrives(self, cursor: Cursor) -> bool:
+        """As of any owner: a commit that gets lost is not said again; the next one says more."""
+        if self.trip is None:
+            return True
+        self.commits_made += 1
+        return not self.trip.loses_commit(cursor.partition.number % len(self.trip.there), self.number, self.commits_made)
+
+    def relink(self) -> None:
+        """As of any life: what it could not read it may read now."""
+        super().relink()
+        for cursor in self.owned if self.alive else ():
+            if cursor.asleep or cursor.is_armed():
+                cursor.stir()
 
     def untaken(self) -> int:
         """A worker for each partition."""
@@ -48,11 +75,11 @@ class LogLife(Life):
     def take_leave(self) -> None:
         """As of any life: commits what is handled."""
         for cursor in self.owned:
-            cursor.commit(cursor.handled, self.sim.now)
+            cursor.commit(cursor.handled, self.sim.now, surely=True)
 
     def answer(self) -> None:
         """As of any life: tells who waits for its poll, if it is a member and one of its workers is free."""
-        if self.on_poll is None or not self.member or self.stopping or self.frozen or not self.alive:
+        if self.on_poll is None or not self.linked or not self.member or self.stopping or self.frozen or not self.alive:
             return
         if self.spawn is not None or self.active - self.at_gate < len(self.workers):
             self.on_poll(self)

@@ -43,6 +43,9 @@ class LogSubscription(Subscription[LogLife]):
             for partitions in (channel.partitions, retries if self.rules.uses_retry_topic else ()):
                 for partition in partitions:
                     self.cursors.append(Cursor(self.sim, partition, handling.journey, topic, partitions is retries, place))
+        if any(cursor.guarded for cursor in self.cursors):
+            for cursor in self.cursors:
+                cursor.guarded = True
         self.main = [cursor for cursor in self.cursors if not cursor.retry]
         protocol, spec = PROTOCOLS[self.rules.spec.rebalance or "eager"], self.rules.spec
         self.membership = protocol(self.sim, name, spec, self.cursors, self.rules.concurrency, place)
@@ -51,12 +54,13 @@ class LogSubscription(Subscription[LogLife]):
         """As of any subscription; it is watched for polling."""
         interval = self.rules.spec.commit_interval if self.rules.commit == "auto" else math.inf
         life = LogLife(self.sim, instance, gate, on_stopped, interval)
+        life.commits_first = self.rules.commit == "before"
         self.membership.watch_polls(life, self.sim.now + self.membership.patience)
         return life
 
     def new_worker(self, life: LogLife) -> LogWorker:
         """As of any subscription; a simple one where that is enough."""
-        kind = SimpleLogWorker if self.rules.simple else LogWorker
+        kind = SimpleLogWorker if self.rules.simple and life.trip is None else LogWorker
         return kind(life, self.rules, self.settlement, self.handlings, self.retry_partitions)
 
     def unserved(self) -> set[int]:
@@ -93,7 +97,7 @@ class LogSubscription(Subscription[LogLife]):
 
 def _serves(cursor: Cursor) -> bool:
     owner = cursor.owner
-    return isinstance(owner, Life) and owner.alive and not owner.frozen and owner.open
+    return isinstance(owner, LogLife) and owner.alive and not owner.frozen and owner.open and owner.reaches(cursor)
 
 
 def _appended(cursor: Cursor) -> np.ndarray:

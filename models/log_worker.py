@@ -11,6 +11,7 @@ from models.log_life import LogLife
 from models.outcome import OK, RETURNED, SUPPRESSED
 from models.rules import Rules
 from models.settlement import Again, Settlement
+from models.uplink import Trip
 from models.waiting import Wait
 from models.worker import Worker
 from simulator.recorder import NAN
@@ -64,14 +65,28 @@ class LogWorker(Worker):
             if not self.poll():
                 yield from self._idle()
                 continue
+            if life.trip is not None:
+                yield from self._fetch(life.trip)
             if rules.batched:
                 yield from self._serve_batch()
             for run in self.runs:
                 yield from self._handle_run(run)
                 if life.stopping and not rules.finishes_batch:
                     break
+            if rules.defer_publishes and not life.heard:
+                yield from self.wait_until_heard()
             self.finish_batch()
         yield life.never
+
+    def _fetch(self, trip: Trip) -> Wait:
+        """What it has polled is on its way: as long as from the slowest of the nodes that lead what it reads."""
+        seconds = 0.0
+        for run in self.runs:
+            event, journey, led = run.cursor.records[run.offset], run.cursor.journey, run.cursor.partition.led
+            leader = led.leader if led is not None and led.leader is not None else run.cursor.partition.number % len(trip.there)
+            seconds = max(seconds, trip.fetch(leader, journey.messages.identity(event), journey.deliveries[event]))
+        if seconds > 0.0:
+            yield from self.sleep(seconds)
 
     def poll(self) -> bool:
         """Takes up to `batch` records, of this worker's share of the partitions. Commits what is due first.
@@ -95,7 +110,7 @@ class LogWorker(Worker):
             records, deliveries = cursor.records, cursor.deliveries
             last = min(len(records), offset + room)
             if (times := cursor.times) is None:
-                if cursor.partition.visible is not None and (last := cursor.readable(last, now)) <= cursor.position:
+                if cursor.guarded and (last := cursor.readable(last, now)) <= cursor.position:
                     cursor.rest()
                     continue
                 offset = end = cursor.position
@@ -108,7 +123,7 @@ class LogWorker(Worker):
                     end += 1
             cursor.position = end
             if rules.commit == "before":
-                cursor.commit(end, now)
+                cursor.commit(end, now, surely=True)
             room -= end - offset
             runs.append(Run(cursor, offset, end))
         if not runs:
@@ -157,8 +172,11 @@ class LogWorker(Worker):
                 started[event] = self.sim._now
             self.served = rules.batched
             outcome = yield from self.handle(handling, event)
-            if outcome > SUPPRESSED and (outcome == RETURNED or self.must_wait(run, handling, event, outcome)):
-                return
+            if outcome > SUPPRESSED:
+                if not life.heard and self.must_tell(run, outcome):
+                    yield from self.wait_until_heard()
+                if outcome == RETURNED or self.must_wait(run, handling, event, outcome):
+                    return
             if rules.defer_publishes and outcome == OK and handling.publications:
                 self.unpublished.append((handling, event))
             run.offset += 1
@@ -168,20 +186,14 @@ class LogWorker(Worker):
                 return
 
     def still_wanted(self) -> bool:
-        """Whether the partition of the record in hand has not been given to another while it waited."""
-        return self.in_hand is None or self.in_hand.is_ours()
+        """Whether the partition of the record in hand has not been given to another while it waited, for all that it knows."""
+        return self.in_hand is None or self.in_hand.is_ours() or not self.life.linked
 
     def must_wait(self, run: Run, handling: Handling, event: int, outcome: int) -> bool:
         """A delivery failed. Whether the record must be tried again in its place; else it is finished here."""
         cursor, rules, desk = run.cursor, self.rules, self.settlement
         partition, seeks = cursor.partition, rules.through == "seek"
-        failed, waited = 1, 0.0
-        if seeks:
-            seek = self.life.seeking.get(cursor)
-            if seek is not None and seek.offset == run.offset:
-                failed, waited = seek.failed + 1, seek.waited
-        elif cursor.retry:
-            failed, waited = partition.failed[run.offset] + 1, partition.waited[run.offset]
+        failed, waited = self._failures(run)
         retry_partition = self.retry_partitions[cursor.topic][partition.number]
         if rules.gives_up(outcome, failed):
             desk.give_up(handling, event, outcome, retry_partition)
@@ -192,6 +204,25 @@ class LogWorker(Worker):
         else:
             desk.deliver_later(Again(retry_partition, cursor.journey, event, failed, seconds or waited), seconds)
         return seeks
+
+    def must_tell(self, run: Run, outcome: int) -> bool:
+        """Whether the broker must hear of a delivery that failed: the record goes to another topic."""
+        if outcome == RETURNED:
+            return False
+        if self.rules.gives_up(outcome, self._failures(run)[0]):
+            return self.rules.dead_letter is not None
+        return self.rules.through != "seek"
+
+    def _failures(self, run: Run) -> tuple[int, float]:
+        """How often the record has failed, this time included, and its last delay (s)."""
+        cursor, partition = run.cursor, run.cursor.partition
+        if self.rules.through == "seek":
+            seek = self.life.seeking.get(cursor)
+            if seek is not None and seek.offset == run.offset:
+                return seek.failed + 1, seek.waited
+        elif cursor.retry:
+            return partition.failed[run.offset] + 1, partition.waited[run.offset]
+        return 1, 0.0
 
     def _block(self, run: Run, event: int, failed: int, seconds: float, waited: float) -> None:
         """The partition stands still at this record; a former owner has no say in it."""
@@ -246,7 +277,7 @@ class LogWorker(Worker):
         if not self.rules.defer_publishes or all(run.is_ours() for run in self.runs):
             for run in self.runs:
                 if run.is_ours():
-                    run.cursor.commit(run.offset, now)
+                    run.cursor.commit(run.offset, now, self.rules.defer_publishes)
             for handling, event in self.unpublished:
                 handling.publish(event, now)
         self.unpublished.clear()

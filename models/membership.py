@@ -36,7 +36,10 @@ class Coordinator:
         self.on_change: Callable[[], None] = _nothing
         self.luck: Stream = sim.stream(f"{name}/rebalance")
         self._heartbeats: Stream = sim.stream(f"{name}/heartbeat")
+        self._silences: dict[LogLife, int] = {}
+        self._fallen = 0
         self._joined = 0
+        self.is_there = True
 
     def found(self, lives: Sequence[LogLife]) -> None:
         """The group as it is at the start, with no rebalance."""
@@ -63,14 +66,16 @@ class Coordinator:
             return
         if life.alive:
             self._disown(life)
-        self.miss(life)
+        self._fall_silent(life)
         self.on_change()
 
     def expel(self, life: LogLife) -> None:
-        """It is no member any more: what it does from now on is refused."""
+        """It is no member any more: what it does from now on is refused. One that is not linked does not know it."""
         if self.members.pop(life, None) is None:
             return
-        life.member = life.open = False
+        self._silences.pop(life, None)
+        life.member = False
+        life.open = life.open and not life.linked
         life.on_poll, life.asked = None, {}
         for cursor in life.owned:
             cursor.hand_to(None, self.sim.now)
@@ -80,23 +85,39 @@ class Coordinator:
         self.changed()
 
     def miss(self, life: LogLife) -> None:
-        """Heartbeats stop now; unless they come back the session ends `session_timeout` after the last of them."""
-        phase = self._heartbeats.uniform(life.instance.index, life.number) * (self.terms.heartbeat_interval or 0.0)
-        if life not in self.members or (life.frozen and not life.alive):
-            return  # its heartbeats stopped before
-        mark, joining = life.mark, self.members[life]
+        """As of any membership: heartbeats stop."""
+        if not (life.alive and life.heard) or life.frozen:
+            self._fall_silent(life)
+
+    def _fall_silent(self, life: LogLife) -> None:
+        """Heartbeats stop now, if they have not yet; unless they come back the session ends, counted from the last of them."""
+        if life in self.members and life not in self._silences:
+            phase = self._heartbeats.uniform(life.instance.index, life.number) * (self.terms.heartbeat_interval or 0.0)
+            self._end_session_after((self.terms.session_timeout or math.inf) - phase, life)
+
+    def _end_session_after(self, seconds: float, life: LogLife) -> None:
+        self._fallen += 1
+        silence = self._silences[life] = self._fallen
 
         def expire() -> None:
-            if self.members.get(life) != joining:
-                return
-            died_frozen = not life.alive and life.mark == mark + 1
-            if life.mark == mark or died_frozen or not life.member:
+            if self._silences.get(life) == silence and self.is_there:
                 self.expel(life)
 
-        self.sim.call_at(self.sim.now + (self.terms.session_timeout or math.inf) - phase, TIMER, expire, self.place)
+        self.sim.call_at(self.sim.now + seconds, TIMER, expire, self.place)
+
+    def broker_is(self, there: bool) -> None:
+        """As of any membership: nobody is expelled without a coordinator; one that takes over gives everybody a new session."""
+        if there and not self.is_there:
+            for life in list(self._silences):
+                self._end_session_after(self.terms.session_timeout or math.inf, life)
+        self.is_there = there
 
     def resumed(self, life: LogLife) -> None:
-        """A frozen member goes on: perhaps it has not polled for too long, perhaps it polls now."""
+        """As of any membership: perhaps it learns that it was expelled or that the group gathers, perhaps it has not polled for
+        too long, perhaps it polls now."""
+        if life.member:
+            self._silences.pop(life, None)
+        life.open = life.open and life.member and self.is_open()
         self._check_polls(life)
         life.answer()
 
@@ -117,7 +138,7 @@ class Coordinator:
         oldest = min((w.polled_at for w in life.workers if w.polled_at == w.polled_at), default=now)
         if oldest + limit > now:
             return oldest + limit
-        if life.member and not life.frozen:
+        if life.member and not life.frozen and life.linked:
             life.open = False
             self.leave(life)
         return now + limit
@@ -149,7 +170,7 @@ class Coordinator:
         members = self.in_order()
         for cursor in self.cursors:
             if cursor.owner is not None:
-                cursor.commit(cursor.handled, self.sim.now)
+                cursor.commit(cursor.handled, self.sim.now, surely=True)
         for life in members:
             life.owned = []
             life.ready.clear()
@@ -203,6 +224,7 @@ class Coordinator:
         old.on_poll = None
         old.ready.clear()
         del self.members[old]
+        self._silences.pop(old, None)
         self._admit(life)
         life.owned, life.share, life.open = owned, old.share, self.is_open()
         for cursor in owned:

@@ -45,14 +45,17 @@ class Pollers:
         self.on_change()
 
     def miss(self, life: LeaseLife) -> None:
-        """An instance died or froze: what it was called for is another's."""
-        if life.alive:
-            self.pass_on()
-        else:
+        """As of any membership: what it was called for is another's."""
+        if not life.alive:
             self.leave(life)
+        elif life.frozen or not life.linked:
+            self.pass_on()
+
+    def broker_is(self, there: bool) -> None:
+        """As of any membership: nothing; leases run on."""
 
     def resumed(self, life: LeaseLife) -> None:
-        """A frozen instance goes on; one that froze before it began to poll begins."""
+        """As of any membership; one that could not begin to poll begins."""
         if life.member:
             self.pass_on()
         elif not life.stopping:
@@ -70,12 +73,15 @@ class Pollers:
         """Something can be received: of those in a long poll the one that has waited longest does, else a new worker where
         their number is unlimited, of the instances in turn."""
         for worker in self.waiting:
-            if worker.life.open and not worker.life.frozen:
+            life = worker.life
+            if life.open and life.linked and not life.frozen:
                 self.waiting.remove(worker)
                 worker.bell.ring()
                 return
+            if life.open and life.heard and not life.frozen and not worker.is_deaf:
+                worker.miss_answer()
         for life in self.members:
-            if life.spawn is not None and life.open and not life.frozen and not life.looking:
+            if life.spawn is not None and life.open and life.linked and not life.frozen and not life.looking:
                 self.members.remove(life)
                 self.members.append(life)
                 life.looking = True

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from models.handling import Handling
 from models.journey import CONSUMER
 from models.outcome import RETURNED, SUPPRESSED
 from models.queue import Queue
-from models.queue_life import QueueLife
+from models.queue_life import Push, QueueLife
 from models.rules import Rules
 from models.settlement import Again, Settlement
 from models.waiting import Wait
@@ -55,14 +56,15 @@ class QueueWorker(Worker):
     def run(self) -> Wait:
         """Take, handle, settle; sleep when there is nothing."""
         life, rules, buffer, gate = self.life, self.rules, self.life.buffer, self.life.gate
-        while not life.stopping or (rules.acknowledge_first and buffer):
+        while not life.stopping or (rules.acknowledge_first and (buffer or life.coming)):
             if gate is not None and gate.refuses_intake():
                 yield from self.wait_for_intake(gate)
             if not buffer or not (life.open or life.stopping):
                 life.idle.append(self)
                 yield from self.listen()
                 continue
-            tag, queue, place, event = buffer.popleft()
+            push = buffer.popleft()
+            _, queue, _, event = push
             handling = self.handlings[queue.topic]
             self.in_hand = handling, event
             life.active += 1
@@ -71,21 +73,32 @@ class QueueWorker(Worker):
                 started[event] = self.sim._now
             outcome = yield from self.handle(handling, event)
             self.in_hand = None
-            self._settle(tag, queue, place, handling, event, outcome)
+            self._settle(push, handling, outcome)
             life.active -= 1
             if not life.active and not life.open:
                 life.on_stopped(life)
         yield life.never
 
-    def _settle(self, tag: int, queue: Queue, place: int, handling: Handling, event: int, outcome: int) -> None:
+    def _settle(self, push: Push, handling: Handling, outcome: int) -> None:
+        """Says what has become of it, where there is anything to say."""
         life = self.life
-        if self.rules.acknowledge_first:
-            if outcome == RETURNED:
-                handling.journey.lose(event, self.sim.now, CONSUMER)
-            elif outcome > SUPPRESSED:
-                self._failed(queue, None, handling, event, outcome, queue.handed.pop(place, 0) + 1, 0.0)
+        if outcome == RETURNED:
+            if life.acknowledges_first:
+                handling.journey.lose(push[3], self.sim.now, CONSUMER)
+        elif life.acknowledges_first and outcome <= SUPPRESSED:
             return
-        if outcome == RETURNED or life.unacked.pop(tag, None) is None:
+        elif life.trip is None and life.heard and not life.words:
+            self._settled(push, handling, outcome)
+        else:
+            life.say(push, partial(self._settled, push, handling, outcome))
+
+    def _settled(self, push: Push, handling: Handling, outcome: int) -> None:
+        """The broker is told."""
+        life, (tag, queue, place, event) = self.life, push
+        if life.acknowledges_first:
+            self._failed(queue, None, handling, event, outcome, queue.handed.pop(place, 0) + 1, 0.0)
+            return
+        if life.unacked.pop(tag, None) is None:
             return
         if self.sim.trace:
             queue.settled.add(event, self.sim._now)

@@ -11,7 +11,7 @@ from models.journey import Journey
 from models.message import Messages
 from models.slos import Slo
 
-DOWN, STARTING, PAUSED, RUNNING = range(4)
+DOWN, STARTING, PAUSED, CUT_OFF, RUNNING = range(5)
 """Of an instance."""
 
 CLOSED, OPEN, HALF_OPEN = range(3)

@@ -25,25 +25,27 @@ class Work(Protocol):
 class Call:
     """One call for an event: what it takes, whether success is the effect, and who waits for the answer.
 
-    It stands in SimPy's schedule itself while it is in service: `callbacks` are told when that ends.
+    It stands in SimPy's schedule itself while it is in service: `callbacks` are told when that ends. `remote`: the same call as
+    it is at the server, where the network is between.
     """
 
-    __slots__ = ("answer", "begun", "callbacks", "error_luck", "event", "last", "latency", "outcome", "row", "work")
+    __slots__ = ("answer", "begun", "callbacks", "error_luck", "event", "last", "latency", "outcome", "remote", "row", "work")
     _ok = True
     callbacks: list[Callable[[Call], None]]
 
     def __init__(
-        self, work: Work, event: int, last: bool, latency: float, error_luck: float, answer: Callable[[], object]
+        self, work: Work, event: int, last: bool, latency: float, error_luck: float, answer: Callable[[], object] | None
     ) -> None:
         self.work = work
         self.event = event
         self.last = last
         self.latency = latency
         self.error_luck = error_luck
-        self.answer: Callable[[], object] | None = answer
+        self.answer = answer
         self.outcome = PENDING
         self.begun = NAN
         self.row = -1
+        self.remote: Call | None = None
 
     def end(self, outcome: int) -> None:
         """The caller learns the outcome, if it still waits."""
@@ -56,6 +58,8 @@ class Call:
         """The caller stops waiting; the call goes on where it is."""
         self.outcome = outcome
         self.answer = None
+        if self.remote is not None:
+            self.remote.abandon(outcome)
 
 
 class Server:

@@ -66,6 +66,11 @@ class SimpleLogWorker(LogWorker):
                         failed = luck < (either(rate, instance.failure_rate) if instance.failure_rate else rate)
                     if failed:
                         journey.failures.add(event, sim._now)
+                        if not life.heard and self.must_tell(run, TRANSIENT):
+                            rules.busy += sim._now - self.busy_since
+                            self.busy_since = NAN
+                            yield from self.wait_until_heard()
+                            self.busy_since = sim._now
                         if self.must_wait(run, handling, event, TRANSIENT):
                             break
                     elif effect[event] != effect[event] and not journey.on_settled:

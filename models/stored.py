@@ -50,7 +50,9 @@ class StoredTopic(Channel):
             else:
                 partition.is_stored()
                 store = LogStore(self, partition)
-            self.replicas.append(ReplicaSet(cluster, name, partition.number, places, store, majority))
+            replicas = ReplicaSet(cluster, name, partition.number, places, store, majority)
+            partition.led = replicas
+            self.replicas.append(replicas)
         cluster.replicas += self.replicas
         self.house: House
         self.accepted: dict[int, Entry] = {}

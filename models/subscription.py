@@ -34,10 +34,13 @@ class Membership(Protocol[L]):
         """A member says goodbye, or is cut off."""
 
     def miss(self, life: L) -> None:
-        """An instance died or froze, and says nothing any more."""
+        """An instance may have died, frozen or been cut off: if so, it says nothing any more."""
 
     def resumed(self, life: L) -> None:
-        """A frozen instance goes on."""
+        """An instance that was frozen or cut off goes on, and is in touch with the broker."""
+
+    def broker_is(self, there: bool) -> None:
+        """Whether the controller sees a node of the broker."""
 
     def surrendered(self, life: L) -> None:
         """A member that may not take more has put down what it had in hand."""

@@ -9,6 +9,7 @@ import numpy as np
 from models.arrivals import ClosedArrivals
 from models.errors import joined
 from models.faults import Fault
+from models.links import Cut
 from models.outline import Outline
 from simulator.distributions import Constant
 
@@ -78,6 +79,12 @@ def can_break(scenario: Outline) -> bool:
         for fault in scenario.faults
         for target in fault.targets or ("",)
     )
+
+
+def may_cut(scenario: Outline, one: str, others: Iterable[str]) -> bool:
+    """Whether a network partition can come between a component and one of others."""
+    cuts = [Cut(fault.between) for fault in scenario.faults if fault.between is not None]
+    return any(cut.stops(one, other) for cut in cuts for other in others)
 
 
 def has_course(scenario: Outline, topic: str) -> bool:

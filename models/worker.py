@@ -199,12 +199,15 @@ class Worker(Waiting):
 
     def _call_dependencies(self, handling: Handling, event: int, n: int, deadline: float) -> Story:
         """Each dependency in order; a call under way at the deadline is abandoned, not stopped."""
-        life = self.life
+        life, lines = self.life, self.instance.lines
         self.deadline = deadline
-        for server, latency, error, last in handling.calls:
+        for place, (server, latency, error, last) in enumerate(handling.calls):
             handling.journey.calls[event] += 1
             call = self.call = Call(handling, event, last, latency(event, n), error(event, n), self._answer)
-            server.call(call)
+            if lines is None:
+                server.call(call)
+            else:
+                lines[place].call(call, handling.journey.messages.identity(event), n)
             if call.outcome == PENDING:
                 if deadline < self._watch_at:
                     self._watch(deadline)
@@ -247,6 +250,14 @@ class Worker(Waiting):
             yield self.alarm.at(self.sim._now + seconds)
             if self.life.mark != mark:
                 yield from self.disturbed()
+
+    def wait_until_heard(self) -> Wait:
+        """What must be told to the broker waits, with the event in hand."""
+        self.held_since = self.sim._now
+        while not self.life.heard:
+            self.life.unheard.append(self.bell)
+            yield from self.listen()
+        self._put_down()
 
     def _put_down(self) -> None:
         self.rules.held += self.sim._now - self.held_since
