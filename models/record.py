@@ -70,8 +70,8 @@ class GroupRecord:
 @dataclass(kw_only=True)
 class ProducerRecord:
     """One producer. By event: `produced`, `stored` and `acknowledged` (s; nan: not) and its verdict. `retries`: times at which
-    an event was sent again; `blocked`: (start, end) in which an instance had no room for an event, of `instances`. `given_up`: by
-    event, when it was (s; nan: not); None where nothing stands between producer and broker."""
+    an event was sent again; `blocked`: (start, end) in which an instance had no room for an event, of `instances`.
+    `given_up`: by event, when it was (s; nan: not); None where nothing stands between producer and broker."""
 
     name: str
     topic: str
