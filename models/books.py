@@ -48,8 +48,8 @@ def balanced(
 
 
 def final_states(group: Group, servers: Iterable[Server]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Of each event of each topic of a group at the end: its state, int8, the first of `STATES` that holds (UNKNOWN: it was
-    never stored); and whether a copy is live, that can still be delivered or is in hand."""
+    """Of each event of each topic of a group at the end: its state, int8, the first of `STATES` that holds (UNKNOWN: none
+    does, as of one that was never stored); and whether a copy is live, that can still be delivered or is in hand."""
     states, lives = [], []
     running = list(_running(servers))
     for topic, handling in enumerate(group.handlings):
@@ -68,13 +68,6 @@ def final_states(group: Group, servers: Iterable[Server]) -> tuple[list[np.ndarr
         lives.append(live)
         effect = view(journey.effect, events)
         state[effect == effect] = PROCESSED
-        stored = ~np.isnan(journey.messages.stored())
-        if ((state == UNKNOWN) & stored).any():
-            event = int(np.argmax((state == UNKNOWN) & stored))
-            raise AccountingError(
-                f"{group.name}: event {event} of topic {journey.messages.topic} is in no state at the end of the run. "
-                "This is a bug of the simulator: please report it with the manifest."
-            )
         states.append(state)
     return states, lives
 
@@ -101,6 +94,14 @@ def _deliverable(group: Group, topic: int, journey: Journey) -> Iterator[int]:
 
 def check_group(group: Group, channels: Mapping[str, Channel], states: list[np.ndarray]) -> list[tuple[str, int]]:
     """The equation of a group, in distinct events: (term, number) of each. Raises AccountingError where it does not hold."""
+    for handling, state in zip(group.handlings, states, strict=True):
+        messages = handling.journey.messages
+        stateless = (state == UNKNOWN) & ~np.isnan(messages.stored())
+        if stateless.any():
+            raise AccountingError(
+                f"{group.name}: event {int(np.argmax(stateless))} of topic {messages.topic} is in no state at the end of the "
+                "run. This is a bug of the simulator: please report it with the manifest."
+            )
     known = [state[state != UNKNOWN] for state in states]
     counts = sum((np.bincount(state, minlength=len(STATES)) for state in known), np.zeros(len(STATES), dtype=np.int64))
     arrived = sum(_stored(channels[handling.journey.messages.topic]) for handling in group.handlings)

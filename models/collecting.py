@@ -15,6 +15,7 @@ from models.group import Group
 from models.injection import Injection
 from models.journey import BROKER
 from models.producing import Producing
+from models.publisher import Publisher
 from models.record import (
     CLOSED,
     HALF_OPEN,
@@ -120,7 +121,14 @@ def _producer(producer: Producing, end: float) -> ProducerRecord:
         retries=np.sort(np.concatenate([client.courier.retries["time"] for client in clients])) if clients else np.empty(0),
         blocked=sorted(span for client in clients for span in _spans(client.buffer.blocked)),
         instances=max(1, len(clients)),
+        given_up=None if publisher is None else _given_up(publisher, len(messages))[mine],
     )
+
+
+def _given_up(publisher: Publisher, events: int) -> np.ndarray:
+    times = np.full(events, np.nan)
+    times[publisher.given_up["event"]] = publisher.given_up["time"]
+    return times
 
 
 def _topic(channel: Channel) -> TopicRecord:

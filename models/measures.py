@@ -31,7 +31,7 @@ from models.record import (
 )
 from models.recovery import measure_faults
 from models.sample import Sample
-from models.series import POINTS, Series, dependency_series, group_series, producer_series, slo_violation
+from models.series import POINTS, Series, broker_series, dependency_series, group_series, producer_series, slo_violation
 from models.sheet import Sheet, ratio
 from models.trace import trace_events
 from models.verdicts import PHANTOM, PUBLISHED, UNSENT, count_verdicts, verdicts_of
@@ -62,6 +62,7 @@ def measure(record: SystemRecord) -> Measurement:
     measures += groups.measures
     for producer in record.producers:
         series |= producer_series(producer, times)
+    series |= broker_series(record.topics.values(), times)
     for dependency in record.dependencies:
         measures += _measure_dependency(dependency, record)
         series |= dependency_series(dependency, times)

@@ -9,6 +9,7 @@ from models.outbox import Outbox
 from models.passage import Passage
 from models.producer import Producer
 from models.stored import StoredTopic
+from simulator.recorder import Trail
 from simulator.simulation import Simulation
 
 
@@ -101,6 +102,7 @@ class Publisher:
         self.name = name
         self.spec = spec
         self.passage: Passage = topic.passage
+        self.given_up = Trail(event="i", time="d")
         self.on_failed: list[Callable[[int], object]] = []
         self.instances = [ProducerInstance(self, index, topic, place + index) for index in range(spec.instances)]
 
@@ -117,6 +119,7 @@ class Publisher:
     def fail(self, event: int) -> None:
         """The event is given up."""
         self.passage.failed[event] = 1
+        self.given_up.add(event, self.sim.now)
         for tell in self.on_failed:
             tell(event)
 

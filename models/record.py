@@ -70,7 +70,8 @@ class GroupRecord:
 @dataclass(kw_only=True)
 class ProducerRecord:
     """One producer. By event: `produced`, `stored` and `acknowledged` (s; nan: not) and its verdict. `retries`: times at which
-    an event was sent again; `blocked`: (start, end) in which an instance had no room for an event, of `instances`."""
+    an event was sent again; `blocked`: (start, end) in which an instance had no room for an event, of `instances`.
+    `given_up`: by event, when it was (s; nan: not); None where nothing stands between producer and broker."""
 
     name: str
     topic: str
@@ -81,6 +82,7 @@ class ProducerRecord:
     retries: np.ndarray
     blocked: list[tuple[float, float]]
     instances: int
+    given_up: np.ndarray | None = None
 
 
 @dataclass(kw_only=True)

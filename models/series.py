@@ -3,14 +3,14 @@ interval of the grid that ends there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from models.journey import Journey
 from models.lag import Lag, dead_letter_level, waiting_level
-from models.level import step_at
-from models.record import OPEN, DependencyRecord, GroupRecord, ProducerRecord
+from models.level import Level, step_at
+from models.record import OPEN, DependencyRecord, GroupRecord, ProducerRecord, TopicRecord
 from models.slos import Slo
 from simulator.recorder import view
 
@@ -49,8 +49,46 @@ def dependency_series(dependency: DependencyRecord, times: np.ndarray) -> Series
 
 
 def producer_series(producer: ProducerRecord, times: np.ndarray) -> Series:
-    """Events produced, per second."""
-    return {(producer.name, "produced"): rates([producer.produced], times)}
+    """Events produced per second; where a broker is between, also those acknowledged per second, the `unacknowledged`, which
+    are produced and neither acknowledged nor given up, and the number of instances `blocked`, without room for an event."""
+    found = {"produced": rates([producer.produced], times)}
+    if producer.given_up is not None:
+        acknowledged = np.sort(producer.acknowledged)
+        decided = np.sort(np.fmin(producer.acknowledged, producer.given_up))
+        found["acknowledged"] = rates([acknowledged], times)
+        found["unacknowledged"] = Level(producer.produced, decided[~np.isnan(decided)]).at(times).astype(float)
+        found["blocked"] = _mean_number(producer.blocked, times)
+    return {(producer.name, metric): values for metric, values in found.items()}
+
+
+def broker_series(topics: Iterable[TopicRecord], times: np.ndarray) -> Series:
+    """Over the partitions of all topics that are kept on nodes: the share `unavailable`, without a leader that serves, in the
+    interval up to each of `times`; of those with several replicas the mean size `in_sync` of the in-sync set and the smallest,
+    `in_sync_min`. Nothing where there are none."""
+    kept = [topic for topic in topics if topic.in_sync]
+    found: Series = {}
+    if kept:
+        spans = [span for topic in kept for partition in topic.without_leader for span in partition]
+        partitions = sum(len(topic.in_sync) for topic in kept)
+        found["broker", "unavailable"] = _mean_number(spans, times) / partitions
+        sizes = [step_at(steps, times) for topic in kept for steps in topic.in_sync if steps[1].max() > 1]
+        if sizes:
+            found["broker", "in_sync"] = np.mean(sizes, axis=0)
+            found["broker", "in_sync_min"] = np.min(sizes, axis=0).astype(float)
+    return found
+
+
+def _mean_number(spans: Collection[tuple[float, float]], times: np.ndarray) -> np.ndarray:
+    """How many spans there are at once, on average over the interval up to each of `times`, 0 at the first."""
+    starts, ends = (_seconds_since(np.sort(edges), times) for edges in np.array(spans, dtype=float).reshape(-1, 2).T)
+    return np.append(0.0, np.maximum(np.diff(starts - ends), 0.0) / np.diff(times))
+
+
+def _seconds_since(instants: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """At each of `times` the seconds since each of the `instants` that are over, added up."""
+    over = instants.searchsorted(times, side="right")
+    seconds: np.ndarray = over * times - np.append(0.0, np.cumsum(instants))[over]
+    return seconds
 
 
 def rates(happenings: Iterable[np.ndarray], times: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ Without `ax` a chart makes a figure of its own, outside pyplot: in a notebook, a
 `page.save` writes figures.
 """
 
+from experiments.lab.charts.broker import blocked, broker_figure, in_sync, publishing, unacknowledged, unavailability
 from experiments.lab.charts.comparison import differences, overlaid, trade_off
 from experiments.lab.charts.comparison_pages import comparison_figures
 from experiments.lab.charts.page import file_name, save
@@ -16,7 +17,9 @@ from experiments.lab.charts.tradeoffs import heat_map, pareto, recovery_against_
 __all__ = [
     "age",
     "attempts",
+    "blocked",
     "breaker",
+    "broker_figure",
     "comparison_figures",
     "differences",
     "figures",
@@ -25,15 +28,19 @@ __all__ = [
     "groups",
     "headroom",
     "heat_map",
+    "in_sync",
     "lag",
     "over_values",
     "overlaid",
     "overview",
     "pareto",
     "plan_figures",
+    "publishing",
     "recovery_against_utilisation",
     "save",
     "sweep_figures",
     "throughput",
     "trade_off",
+    "unacknowledged",
+    "unavailability",
 ]
