@@ -64,6 +64,7 @@ class Request:
         self.node = node
         self.events = list(parcel.events)
         self.open = 0
+        self.taken_by_all = True
 
     def handle(self) -> None:
         """The node looks whether it leads the partition, and stores what it does not have yet."""
@@ -74,9 +75,13 @@ class Request:
                 topic.fork(event)
             if acks == "leader":
                 self.answer(True)
-        elif replicas.leader != self.node or not topic.welcomes(replicas, acks, parcel.number, self.events):
+        elif replicas.leader != self.node:
+            self.refused()
+        elif not topic.welcomes(replicas, acks, parcel.number, self.events):
+            topic.turn_away(self.events, heard=acks != "none")
             self.refused()
         else:
+            self.taken_by_all = not topic.is_partly_full(self.events)
             entries = [self._stored(event, replicas) for event in self.events]
             waiting = [entry for entry in entries if entry.commit > client.sim.now] if acks == "all" else []
             self.open = len(waiting)
@@ -84,7 +89,7 @@ class Request:
                 entry.asking.append(self)
                 replicas.answer_later(entry)
             if not waiting:
-                self.answer(True)
+                self.answer(self.taken_by_all)
 
     def _stored(self, event: int, replicas: ReplicaSet) -> Entry:
         client, entries = self.client, self.parcel.entries
@@ -97,7 +102,7 @@ class Request:
         """One of the records is: all of them answer the request, or too few hold them (stored, and refused all the same)."""
         self.open -= 1
         if not self.open:
-            self.answer(self.client.topic.has_enough(self.client.replicas[self.parcel.number]))
+            self.answer(self.taken_by_all and self.client.topic.has_enough(self.client.replicas[self.parcel.number]))
 
     def refused(self) -> None:
         """The node cannot take it."""
@@ -225,7 +230,8 @@ class Client:
         """An event is to be stored in that partition."""
         replicas, sim = self.replicas[number], self.sim
         calm = self.clear and replicas.steady and not self.held and not self.line and self._has_room()
-        if calm and self.topic.welcomes(replicas, self.terms.acks, number, (event,)) and self._finds_free(replicas):
+        calm = calm and self.topic.welcomes(replicas, self.terms.acks, number, (event,))
+        if calm and not self.topic.is_partly_full((event,)) and self._finds_free(replicas):
             self._publish_calmly(event, replicas)
         elif self._has_room() and not self.line:
             self._accept(event, number)
