@@ -195,9 +195,9 @@ class StoredTopic(Channel):
         """As of any channel."""
         self.house.post(event)
 
-    def takes(self, event: int) -> bool:
+    def takes(self, origin: Messages, event: int) -> bool:
         """As of any channel."""
-        replicas = self.replicas[self.partition_of(event).number]
+        replicas = self.replicas[self.partition_of(event, origin).number]
         return replicas.leader is not None and self.cluster.answers(replicas.leader)
 
     def uncommitted(self) -> Iterator[int]:
