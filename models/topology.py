@@ -10,6 +10,7 @@ from models.arrivals import ClosedArrivals
 from models.errors import joined
 from models.faults import Fault
 from models.links import Cut
+from models.network import Link, Network
 from models.outline import Outline
 from simulator.distributions import Constant
 
@@ -65,7 +66,7 @@ def has_nodes(scenario: Outline) -> bool:
     broker, network = scenario.broker, scenario.network
     latencies = [broker.publish_latency, broker.acknowledge_latency]
     if network is not None:
-        latencies += [network.latency, *(link.latency for link in network.links.values())]
+        latencies += [network.latency, *(link.latency for link in _links_to_nodes(network))]
     replicated = broker.replication_factor > 1 and (broker.replication_interval or broker.replication_lag.mean > 0)
     gathering = any(producer.outbox or (producer.linger and producer.batch > 1) for producer in scenario.producers.values())
     gathering = gathering or any(consumer.outbox for consumer in scenario.consumers.values())
@@ -76,12 +77,22 @@ def has_nodes(scenario: Outline) -> bool:
 def can_break(scenario: Outline) -> bool:
     """Whether something can go wrong between producers and the broker, or inside it."""
     network = scenario.network
-    lossy = network is not None and (network.loss > 0 or any(link.loss > 0 for link in network.links.values()))
+    lossy = network is not None and (network.loss > 0 or any(link.loss > 0 for link in _links_to_nodes(network)))
     return lossy or any(
-        fault.kind == "partition" or target.startswith("broker") or (target.startswith("producers.") and fault.kind in DOWNING)
+        path.startswith("broker") or (path.startswith("producers.") and fault.kind in DOWNING)
         for fault in scenario.faults
-        for target in fault.targets or ("",)
+        for path in (*fault.targets, *_sides(fault))
     )
+
+
+def _sides(fault: Fault) -> tuple[str, ...]:
+    """The paths on both sides of a network partition; none of another fault."""
+    return () if fault.between is None else (*fault.between[0], *fault.between[1])
+
+
+def _links_to_nodes(network: Network) -> list[Link]:
+    """Links with an end at the broker, of those that are given by themselves."""
+    return [link for name, link in network.links.items() if "broker" in name]
 
 
 def may_cut(scenario: Outline, one: str, others: Iterable[str]) -> bool:
@@ -130,7 +141,7 @@ def affected(fault: Fault, scenario: Outline) -> list[str]:
     """Paths of the groups that a fault touches: themselves, their dependencies or topics, and whoever is downstream."""
     topics: set[str] = set()
     touched: set[str] = set()
-    sides = () if fault.between is None else (*fault.between[0], *fault.between[1])
+    sides = _sides(fault)
     for target in (*fault.targets, *sides):
         section, _, name = target.partition("[")[0].partition(".")
         if section == "broker" and fault.between is None:
