@@ -12,6 +12,7 @@ from simulator.recorder import NAN
 from simulator.simulation import Simulation
 
 INFINITY = float("inf")
+KEPT = 64
 
 
 class Post:
@@ -38,14 +39,28 @@ class Outgoing:
         self.topic = topic
         self.passage = topic.passage
         self.posts: dict[int, Post] = {}
+        self._most = KEPT
         cluster: Cluster = topic.cluster
         self.client = Client(sim, path, f"{name} -> topics.{topic.name}", terms, topic, cluster, self, place)
 
     def post(self, event: int) -> Post:
         """Publishes an event of the topic, for the first time or again."""
+        if len(self.posts) >= self._most:
+            self._clear_out()
         post = self.posts[event] = Post()
         self.client.publish(event, self.topic.partition_of(event).number)
         return post
+
+    def pending(self) -> set[int]:
+        """Events that are not known to be stored, and not given up."""
+        self._clear_out()
+        return set(self.posts)
+
+    def _clear_out(self) -> None:
+        """Posts that are known to have arrived need no looking after."""
+        now = self.client.sim.now
+        self.posts = {event: post for event, post in self.posts.items() if not post.time <= now}
+        self._most = 2 * len(self.posts) + KEPT
 
     def acknowledged(self, event: int, time: float) -> None:
         """As of any owner: the first acknowledgement counts."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from models.channel import Channel
@@ -19,11 +19,10 @@ from simulator.simulation import Simulation
 
 
 class House(Protocol):
-    """Who stores surely, for the broker itself. `posts`: what is not stored yet."""
+    """Who stores surely, for the broker itself."""
 
-    @property
-    def posts(self) -> Mapping[int, object]:
-        """By event."""
+    def pending(self) -> Collection[int]:
+        """Events of which it does not know yet that a copy is stored."""
 
     def post(self, event: int) -> object:
         """An event of the topic, for the first time or again."""
@@ -125,6 +124,7 @@ class StoredTopic(Channel):
         """As of any channel."""
         for replicas in self.replicas:
             yield from (entry.event for entry in replicas.tail if self.delivery != "log" and not entry.enqueued)
+        yield from (event for event in self.house.pending() if self.passage.is_stored(event))
 
     def readable(self, entry: Entry) -> None:
         """A record can be read from its commit on: an event from the first one of its records on."""

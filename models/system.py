@@ -124,7 +124,7 @@ class System(Scenario):
             group.finish()
             if group.spec.publishes and parts.cluster is not None:
                 stored = [channel for channel in parts.channels.values() if isinstance(channel, StoredTopic)]
-                going = {topic.name: topic.house.posts.keys() for topic in stored}
+                going = {topic.name: topic.house.pending() for topic in stored}
                 going |= {name: outbox.rows.keys() for name, outbox in group.outboxes.items()}
                 for handling in group.handlings:
                     handling.check_published(going)
@@ -159,6 +159,8 @@ def _drain(parts: Parts) -> None:
         to_come = to_come or any(publisher.is_busy() for publisher in publishers)
         to_come = to_come or any(outbox.rows for group in parts.groups.values() for outbox in group.outboxes.values())
         to_come = to_come or any(queue.ready for queue in parts.delays)
+        stored = [channel for channel in parts.channels.values() if isinstance(channel, StoredTopic)]
+        to_come = to_come or any(topic.house.pending() for topic in stored)
         if not to_come and not any(mask.any() for mask in live):
             raise StopSimulation(None)
         step = max(parts.scenario.run.duration / 600, (parts.sim.now - parts.scenario.run.duration) / 100)
