@@ -369,6 +369,27 @@ def faults(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
     return found
 
 
+@st.composite
+def cuts(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
+    """A network partition between any two sets of parts that have nothing in common."""
+    groups = [f"consumers.{n}[{i}]" for n, spec in tables["consumers"].items() for i in range(spec.get("instances", 1))]
+    parts = ["broker", *groups, *(f"{kind}.{each}" for kind in ("producers", "dependencies") for each in tables[kind])]
+    sides = draw(st.lists(st.sampled_from([0, 1, 1, 2]), min_size=len(parts), max_size=len(parts)))
+    between = [[part for part, side in zip(parts, sides, strict=True) if side == which] for which in (1, 2)]
+    return {"name": name, "kind": "partition", "between": between, "one_way": draw(st.booleans()), **draw(windows())}
+
+
+@st.composite
+def networks(draw: st.DrawFn, tables: Tables) -> Tables:
+    """Latencies and losses of some of the links of consumers."""
+    ends = [(f"consumers.{name}", other) for name in tables["consumers"] for other in ("broker",)]
+    ends += [(f"consumers.{n}", f"dependencies.{d}") for n, s in tables["consumers"].items() for d in s.get("dependencies", ())]
+    link = table({}, {"latency": durations(0.2), "loss": st.sampled_from([0.1, 0.5])})
+    names = [f"{one} -> {other}" for pair in ends for one, other in (pair, pair[::-1])]
+    chosen = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True))
+    return {"links": {name: draw(link) for name in chosen}}
+
+
 def in_step(part: Any) -> Any:
     """The same tables with constants on the grid for every random time, so that nearly everything happens at a tie."""
     if isinstance(part, list):
@@ -421,4 +442,9 @@ def systems(draw: st.DrawFn) -> Tables:
         written += ["letters"] if group.get("dead_letter", {}).get("topic") == "letters" else []
         written = sorted(set(written))
     tables["faults"] = [draw(faults(f"f{i}", tables)) for i in range(draw(st.integers(0, 4)))]
+    if draw(st.sampled_from([False, False, True])):
+        tables["faults"] += [draw(cuts(f"cut{i}", tables)) for i in range(draw(st.integers(1, 2)))]
+    if draw(st.sampled_from([False, False, True])):
+        tables["network"] = draw(networks(tables))
+        tables["broker"]["deliver_latency"] = draw(durations(0.2))
     return in_step(tables) if draw(st.booleans()) else tables

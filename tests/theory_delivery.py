@@ -94,6 +94,12 @@ def outlasting(i: Inputs, max_deliveries: int) -> Tables:
     return lease(poisson(10), exponential(1.0), visibility_timeout=timeout, **letters)
 
 
+def unheard(i: Inputs) -> Tables:
+    """Deletes that the network loses."""
+    links = {"consumers.c -> broker": {"loss": i["q"]}}
+    return {**lease(poisson(10), exponential(1.0), visibility_timeout=60), "network": {"links": links}}
+
+
 def read_outlasting(run: Run) -> Values:
     deliveries, letters = run.every("deliveries"), run.metric("dead_letter_moves")
     return {
@@ -166,6 +172,13 @@ DELIVERY = [
         read_outlasting,
         Effort(20, 400, 1.5), Effort(40, 20_000),
         metrics=("mean_deliveries_capped", "p_false_dlq"),
+    ),
+    Study(
+        "D04 deletes that are lost",
+        unheard,
+        read_outlasting,
+        Effort(20, 200, 0.1), Effort(20, 2000),
+        metrics=("mean_deliveries", "mean_duplicates", "p_any_duplicate"),
     ),
     Study(
         "batch of a leased queue",
