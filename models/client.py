@@ -103,6 +103,10 @@ class Client:
         """Nothing is broken: when the answer comes is known at once, and nothing has to happen for it."""
         entry = self.topic.append_to(event, replicas)
         acks, now = self.terms.acks, self.sim._now
+        sends = self._sends.get(event, 0) + 1
+        if sends > 1:
+            self._sends[event] = sends
+            self.courier.retries.add(event, now)
         if acks == "none":
             self.owner.acknowledged(event, now)
             return
@@ -110,7 +114,7 @@ class Client:
         answered = entry.commit if acks == "all" else now
         back = self.routes.back[replicas.leader]
         if not back.instant:
-            answered += back.seconds(self.courier.identity(event), self._sends.get(event, 0) + 1)
+            answered += back.seconds(self.courier.identity(event), sends)
         if answered > now:
             entry.answered = answered
             if answered - now > self.patience:
@@ -212,7 +216,7 @@ class Client:
         self.owner.acknowledged(entry.event, NAN)
         self.buffer.coming.pop(entry.event, None)
         entry.sender = None
-        parcel = Parcel(entry.number, [self._hold(entry.event, entry.appended, 1, entry)])
+        parcel = Parcel(entry.number, [self._hold(entry.event, entry.appended, self._sends.pop(entry.event, 1), entry)])
         parcel.tries, parcel.state, parcel.node = 1, OUT, entry.leader
         parcel.begun = parcel.sent = entry.appended
         self.courier.resume(parcel)
@@ -229,6 +233,7 @@ class Client:
         unheard = self.buffer.unexpected()
         for entry in unheard:
             entry.sender = None
+            self._sends.setdefault(entry.event, 1)
             self.owner.acknowledged(entry.event, NAN)
         self.courier.crash()
         for letter in self.held:

@@ -162,6 +162,7 @@ class Cluster:
         """Copies reach that node `factor` times as late."""
         self.nodes[number].slow = factor
         for replicas in self.replicas:
+            replicas.hurry(number, self.mean_lag * factor)
             replicas.look()
 
     # -- the controller -----------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from models.request import Request
 from models.routes import Routes
 from models.stored import StoredTopic
 from simulator.recorder import Trail
-from simulator.simulation import TIMER, WAIT_END, Simulation
+from simulator.simulation import COMPLETION, TIMER, WAIT_END, Simulation
 
 
 class Customer(Protocol):
@@ -68,11 +68,15 @@ class Courier:
             happening()
 
     def look(self) -> None:
-        """Nodes or links have changed: connections to nodes that have gone down now are over."""
+        """Nodes or links have changed: connections to nodes that have gone down now are over, as soon as that is known."""
         self.routes.look()
+        now = self.sim.now
         for node in self.cluster.nodes:
-            if node.broke == self.sim.now and not node.dark:
-                self._hang_up(node.number, node.broke)
+            if node.broke == now and not node.dark:
+                if seconds := self.routes.back[node.number].mean:
+                    self.sim.call_at(now + seconds, COMPLETION, partial(self._hang_up, node.number, now), self.place)
+                else:
+                    self._hang_up(node.number, now)
 
     def send(self, parcel: Parcel) -> None:
         """A parcel goes out as soon as order allows."""

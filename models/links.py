@@ -35,11 +35,12 @@ def belongs(member: str, paths: Iterable[str]) -> bool:
 
 
 class Way:
-    """One direction between two components: its latency and its share of losses, each drawn by what is sent."""
+    """One direction between two components: its latency (`mean`: s) and its share of losses, each drawn by what is sent."""
 
     def __init__(self, sim: Simulation, name: str, latencies: Iterable[Distribution], loss: float) -> None:
         self.loss = loss
         self.laws = [law for law in latencies if law.mean > 0.0]
+        self.mean = sum(law.mean for law in self.laws)
         self.base = sum(law.value for law in self.laws if isinstance(law, Constant))
         self.laws = [law for law in self.laws if not isinstance(law, Constant)]
         self.instant = not self.laws and self.base == 0.0

@@ -30,6 +30,7 @@ class Outbox:
         self.stands = False
         self._sent: set[int] = set()
         self._armed = False
+        self._looked = -math.inf
 
     def publish(self, event: int, number: int) -> None:
         """An event is stored, to go to that partition; one that was there before goes there again."""
@@ -40,11 +41,13 @@ class Outbox:
     def _arm(self) -> None:
         if not self._armed:
             self._armed = True
-            next_look = (math.floor(self.sim.now / self.poll) + 1) * self.poll
+            next_look = math.ceil(self.sim.now / self.poll) * self.poll
+            if next_look <= self._looked:
+                next_look += self.poll
             self.sim.call_at(next_look, TIMER, self._look, self.place)
 
     def _look(self) -> None:
-        self._armed = False
+        self._armed, self._looked = False, self.sim.now
         if not self.stands:
             self.sim.hold()
             for event in sorted(self.rows.keys() - self._sent):

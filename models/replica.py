@@ -275,6 +275,7 @@ class ReplicaSet:
             self._joining.remove(node)
             if self._could_join(node):
                 del self.ends[node]
+                self._copied[node] = self.sim._now
                 for entry in self.tail:
                     entry.held[node] = min(entry.held.get(node, INFINITY), self.sim._now)
                 self.in_sync.add(node)
@@ -283,6 +284,13 @@ class ReplicaSet:
 
         seconds = self.cluster.lag(self._join_luck, node, turn)
         self.sim.call_at(self.sim._now + seconds, TIMER, joined, self.cluster.place)
+
+    def hurry(self, node: int, seconds: float) -> None:
+        """A follower copies faster again: it has what is on its way to it within `seconds`."""
+        soon = self._copied[node] = min(self._copied.get(node, 0.0), self.sim._now + seconds)
+        for entry in self.tail:
+            if entry.held.get(node, INFINITY) < INFINITY:
+                entry.held[node] = min(entry.held[node], soon)
 
     def trails(self, node: int) -> None:
         """A follower has not kept up with the leader for too long: it leaves the in-sync set until it has caught up."""

@@ -19,9 +19,6 @@ class Service:
 
     def note_leader(self, serving: bool, lost: bool, now: float) -> None:
         """Whether a leader serves now, and whether there is none, or only a dead one."""
-        if lost and not self._lost:
-            self.store.lose_leader()
-        self._lost = lost
         if serving and self._unserved_since < INFINITY:
             self.without_leader.add(self._unserved_since, now)
             self._unserved_since = INFINITY
@@ -29,6 +26,9 @@ class Service:
         elif not serving and self._unserved_since == INFINITY:
             self._unserved_since = now
             self.store.serve(False)
+        if lost and not self._lost:
+            self.store.lose_leader()
+        self._lost = lost
 
     def note_size(self, size: int, now: float) -> None:
         """How many replicas are in sync from now on."""

@@ -136,7 +136,7 @@ class StoredTopic(Channel):
         """The last records of a partition can be read from other times on."""
         available, now = self.passage.available, self.sim._now
         for entry in entries:
-            if not available[entry.event] <= now:
+            if not available[entry.event] < now:
                 available[entry.event] = NAN
         for entry in entries:
             self.readable(entry)

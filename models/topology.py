@@ -13,6 +13,7 @@ from models.links import Cut
 from models.network import Link, Network
 from models.outline import Outline
 from simulator.distributions import Constant
+from simulator.streams import UNIFORM_CEILING
 
 DOWNING = ("crash", "stop", "pause")
 INFINITY = float("inf")
@@ -113,11 +114,10 @@ def has_course(scenario: Outline, topic: str) -> bool:
         return False
     if producer.outbox or (producer.linger and producer.batch > 1) or not all(isinstance(law, Constant) for law in laws):
         return False
-    seconds = (
-        sum(law.mean for law in laws)
-        + (scenario.broker.replication_interval or 0.0)
-        + 10 * scenario.broker.replication_lag.mean
-    )
+    copies = scenario.broker.replication_interval or scenario.broker.replication_lag.ppf(UNIFORM_CEILING)
+    seconds = sum(law.mean for law in laws) + (copies if scenario.broker.replication_factor > 1 else 0.0)
+    if producer.acks != "none" and seconds > min(producer.request_timeout or INFINITY, producer.delivery_timeout or INFINITY):
+        return False
     rate = producer.arrivals.mean_rate or INFINITY
     return producer.buffer is None or (seconds * rate + producer.arrivals.size) * 10 < producer.buffer
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from played import DIGITS, Happening, Played, Tables, fault
 
+from models.passage import Passage
 from models.stored import StoredTopic
 from models.verdicts import VERDICTS, verdicts_of
 
@@ -60,20 +61,29 @@ class Published(Played):
         assert isinstance(topic, StoredTopic)
         return topic
 
+    @property
+    def passage(self) -> Passage:
+        """How the events of topic t came in."""
+        passage = self.parts.channels["t"].messages.passage
+        assert passage is not None
+        return passage
+
     def records(self, partition: int = 0) -> list[int]:
         """Events of the records that are left in a partition, in order."""
-        part = self.topic.partitions[partition]
-        gone = {offset for start, end in part.gaps for offset in range(start, end)}
+        part = self.parts.channels["t"].partitions[partition]
+        gone = {offset for start, end in getattr(part, "gaps", ()) for offset in range(start, end)}
         return [event for offset, event in enumerate(part.records) if offset not in gone]
 
     def acknowledged(self) -> list[Happening]:
         """(time, event) of every acknowledgement, by event; those that are known to come later too."""
-        known = self.topic.passage.acknowledged[: len(self.topic.messages)]
-        return [(round(time, DIGITS), event) for event, time in enumerate(known) if time == time]
+        return self._times(self.passage.acknowledged)
 
     def available(self) -> list[Happening]:
         """(time, event) at which each event could first be read, by event."""
-        known = self.topic.passage.available[: len(self.topic.messages)]
+        return self._times(self.passage.available)
+
+    def _times(self, column: Any) -> list[Happening]:
+        known = column[: len(self.parts.channels["t"].messages)]
         return [(round(time, DIGITS), event) for event, time in enumerate(known) if time == time]
 
     def retries(self) -> list[Happening]:
