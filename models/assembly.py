@@ -24,6 +24,8 @@ from models.producer import Producer, PublishRetry, Terms
 from models.producing import AheadProducing, ClosedProducing, OpenProducing, Producing
 from models.publisher import Publisher
 from models.queue_subscription import QueueSubscription
+from models.refusing import RefusingTopic
+from models.removal import delay_on
 from models.resolving import handler_terms
 from models.rules import Rules
 from models.server import Server
@@ -67,6 +69,11 @@ class Assembly:
             parts.servers[name] = Server(self.sim, name, dependency, self._place())
         for name in scenario.consumers:
             parts.groups[f"consumers.{name}"] = self._group(name)
+        for name, topic in scenario.topics.items():
+            if topic.dead_letter is not None:
+                parts.channels[name].buries_in(parts.channels[topic.dead_letter])
+                delay = delay_on(parts.channels[name], self._place())
+                parts.delays += [] if delay is None else [delay]
         for name in scenario.producers:
             parts.producers[f"producers.{name}"] = self._producer(name)
         for group in parts.groups.values():
@@ -83,7 +90,7 @@ class Assembly:
         sim, scenario, cluster = self.sim, self.scenario, self.parts.cluster
         messages, delivery = Messages(name, is_single(scenario, name)), topic.delivery or "log"
         if cluster is not None and not (delivery == "log" and has_course(scenario, name)):
-            stored = StoredTopic(sim, name, topic, messages, cluster)
+            stored = (RefusingTopic if topic.refuses else StoredTopic)(sim, name, topic, messages, cluster)
             stored.house = Outgoing(sim, "broker", "broker", self._surely(), stored, cluster.place)
             return stored
         times = None

@@ -15,7 +15,7 @@ from models.channel import Channel
 from models.group import Group
 from models.journey import Journey
 from models.producing import Producing
-from models.record import BACKLOG, DEAD_LETTERED, DISCARDED, IN_FLIGHT, LOST, PROCESSED, STATES
+from models.record import BACKLOG, DEAD_LETTERED, DISCARDED, EXPIRED, IN_FLIGHT, LOST, PROCESSED, STATES
 from models.server import Server
 from models.verdicts import count_verdicts, verdicts_of
 from simulator.recorder import view
@@ -57,6 +57,8 @@ def final_states(group: Group, servers: Iterable[Server]) -> tuple[list[np.ndarr
         events = len(journey.messages)
         state = np.full(events, UNKNOWN, dtype=np.int8)
         state[journey.losses["event"]] = LOST
+        state[journey.expiries["event"]] = EXPIRED
+        state[journey.fades["event"]] = EXPIRED
         state[journey.discards["event"]] = DISCARDED
         state[_numbers(event for event, copies in group.settlement.resting[journey].items() if copies > 0)] = DEAD_LETTERED
         state[_numbers(event for work, event in running if work is handling)] = IN_FLIGHT

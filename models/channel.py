@@ -10,6 +10,7 @@ from models.journey import Journey
 from models.keys import partition_of
 from models.log import Partition
 from models.message import NO_LUCK, NONE, Messages
+from models.retention import RetainedPartition, retention_of
 from models.topic import Topic
 from simulator.recorder import Trail
 from simulator.simulation import Simulation
@@ -42,18 +43,27 @@ class Channel:
     """One topic of one replication. `again`: copies beyond each event's first, (event, time).
 
     `times`: from when on each event can be read, where its producer writes it before (it is `ahead`). `journeys`: its
-    groups'.
+    groups'. `dead_letters`: where that goes which the topic's limits remove or refuse.
     """
 
     def __init__(self, sim: Simulation, name: str, spec: Topic, messages: Messages, times: array[float] | None = None) -> None:
+        self.sim = sim
         self.name = name
+        self.spec = spec
         self.delivery = delivery = spec.delivery or "log"
         self.fifo = bool(spec.fifo)
         self.deduplication = spec.deduplication or 0.0
         self.messages = messages
         self.ahead = times is not None
-        self.partitions = [Partition(number, times) for number in range(spec.partitions if delivery == "log" else 1)]
+        retention = retention_of(sim, spec, messages) if delivery == "log" else None
+        numbers = range(spec.partitions if delivery == "log" else 1)
+        self.partitions: list[Partition] = [
+            Partition(number, times) if retention is None else RetainedPartition(sim, number, times, messages, retention)
+            for number in numbers
+        ]
         self.queues: list[Bound] = []
+        self.dead_letters: Channel | None = None
+        self._source = NONE
         self.journeys: list[Journey] = []
         self._sent: dict[int, float] = {}
         self.again = Trail(event="i", time="d")
@@ -101,6 +111,17 @@ class Channel:
             self.partition_of(event).append_again(event, now)
         for queue in self.queues:
             queue.append_again(event, now)
+
+    def buries_in(self, channel: Channel) -> None:
+        """What this topic's limits remove goes to another topic."""
+        self.dead_letters = channel
+        self._source = channel.messages.add_source(f"topics.{self.name}")
+
+    def bury(self, event: int) -> None:
+        """A copy was removed, or refused: it is moved to the dead-letter topic, if there is one."""
+        if self.dead_letters is not None:
+            self.sim.hold()
+            self.dead_letters.adopt(self.messages, event, self._source, self.sim._now)
 
     def takes(self, event: int) -> bool:
         """Whether a record of the event would be stored now."""

@@ -14,6 +14,7 @@ from models.outline import Outline
 from models.pace import at_rest, shortest_step
 from models.producer import Producer
 from models.resolving import resolve
+from models.topic_checks import is_bounded, topic_problems
 from models.topology import endless_cycles, topics_named, topics_written
 
 
@@ -22,8 +23,8 @@ def contradictions(scenario: Outline) -> Iterator[Problem]:
     whole = resolve(scenario)
     yield from _of_run(scenario)
     yield from _of_broker(scenario)
-    yield from _of_topics(whole)
-    yield from _of_leases(scenario, whole)
+    for name, topic in scenario.topics.items():
+        yield from topic_problems(name, topic, whole)
     if not scenario.producers and not scenario.sagas:
         yield Problem("producers", "required, but missing", "must have at least one of [producers.NAME], [sagas.NAME]")
     for name in scenario.producers:
@@ -70,24 +71,6 @@ def _of_broker(scenario: Outline) -> Iterator[Problem]:
         yield Problem("broker.min_insync_replicas", found, f"must be at most replication_factor ({replicas})")
 
 
-def _of_topics(whole: Outline) -> Iterator[Problem]:
-    run = whole.run
-    end = run.duration + (run.drain_limit if run.drain else 0.0)
-    for name, topic in whole.topics.items():
-        if topic.retention is not None and topic.retention < end:
-            found = f"found {topic.retention:g} s; retention shorter than the run ({end:g} s) is not supported yet"
-            yield Problem(joined(("topics", name, "retention")), found, f"must be at least {end:g} s")
-
-
-def _of_leases(scenario: Outline, whole: Outline) -> Iterator[Problem]:
-    for name, given in scenario.topics.items():
-        delivery = whole.topics[name].delivery
-        for field in ("fifo", "deduplication") if delivery != "lease" else ():
-            if value := getattr(given, field):
-                found = f'found {shown(value)}, but the topic has delivery = "{delivery}"'
-                yield Problem(joined(("topics", name, field)), found, "only with lease")
-
-
 def _of_producer(name: str, whole: Outline) -> Iterator[Problem]:
     producer = whole.producers[name]
     if producer.idempotent and producer.acks != "all":
@@ -108,6 +91,8 @@ def _of_producer(name: str, whole: Outline) -> Iterator[Problem]:
 
 def _takes_time(producer: Producer, arrivals: ClosedArrivals, whole: Outline) -> bool:
     """Whether a closed client's round takes time whatever happens in it."""
+    if is_bounded(whole.topics[producer.topic], whole):
+        return not at_rest(arrivals.think, whole)
     readers = [consumer for consumer in whole.consumers.values() if producer.topic in consumer.topics]
     return not at_rest(arrivals.think, whole) or any(
         not at_rest(reader.service, whole) and reader.timeout != 0.0 and reader.breaker is None for reader in readers

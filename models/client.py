@@ -81,7 +81,8 @@ class Client:
         replicas, buffer = self.topic.replicas[number], self.buffer
         room = buffer.has_room()
         calm = room and self.clear and replicas.steady and not self.held and not buffer.line
-        if calm and self.topic.welcomes(replicas, self.terms.acks, number, (event,)) and self._finds_free(replicas):
+        calm = calm and self.topic.welcomes(replicas, self.terms.acks, number, (event,))
+        if calm and not self.topic.is_partly_full((event,)) and self._finds_free(replicas):
             self._publish_calmly(event, replicas)
         elif room and not buffer.line:
             self._accept(event, number)

@@ -14,6 +14,7 @@ from models.gate import Gate
 from models.group import Group
 from models.injection import Injection
 from models.journey import BROKER
+from models.level import Level
 from models.producing import Producing
 from models.publisher import Publisher
 from models.record import (
@@ -29,6 +30,7 @@ from models.record import (
     TopicRecord,
 )
 from models.replica import ReplicaSet
+from models.retention import RetainedPartition
 from models.run import Run
 from models.scenario import Scenario
 from models.server import Server
@@ -136,7 +138,12 @@ def _topic(channel: Channel) -> TopicRecord:
     losses = [each.losses["event"][each.losses["cause"] == BROKER] for each in channel.journeys]
     if losses:
         record.lost = np.unique(np.concatenate(losses))
+    stays = [partition.stays() for partition in channel.partitions if isinstance(partition, RetainedPartition)]
+    if stays:
+        came, went = np.concatenate(stays, axis=1)
+        record.largest = Level(np.sort(came), np.sort(went)).peak(0.0, np.inf)
     if isinstance(channel, StoredTopic):
+        record.rejected = np.fromiter(channel.rejected, dtype=np.int64)
         record.without_leader = [_spans(replicas.service.without_leader) for replicas in channel.replicas]
         record.in_sync = [_in_sync(replicas) for replicas in channel.replicas]
     return record

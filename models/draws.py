@@ -30,12 +30,12 @@ class Draw(NamedTuple):
     column: array[float] | None = None
 
 
-def drawer(stream: Stream, messages: Messages, shape: Distribution) -> Draw:
-    """Seconds drawn from `shape`."""
+def drawer(stream: Stream, messages: Messages, shape: Distribution, usual: int = FIRST) -> Draw:
+    """Seconds, or whatever `shape` is a law of; `usual` is the n that is mostly asked for."""
     if isinstance(shape, Constant):
         value = shape.value
         return Draw(lambda event, n: value)
-    return _drawer(stream, messages, shape.ppf, shape.ppf_array)
+    return _drawer(stream, messages, shape.ppf, shape.ppf_array, usual)
 
 
 def uniform_drawer(stream: Stream, messages: Messages, usual: int = FIRST) -> Draw:

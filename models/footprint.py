@@ -14,6 +14,9 @@ from models.keys import ZipfKeys
 from models.outline import Outline
 from models.producer import Producer
 from models.profiles import profile_of
+from models.resolving import resolve
+from models.topic import Topic
+from models.topology import delays
 from simulator.units import format_number
 
 # Bytes, measured on CPython 3.11, with what measuring adds.
@@ -21,6 +24,7 @@ PROCESS, RUN_KEPT = 1.2e8, 1e5
 EVENT, HANDLED, CALL, QUEUED, GROUPED, TRACED = 38.0, 110.0, 110.0, 250.0, 260.0, 410.0
 GROUP, INSTANCE, WORKER, PARTITION, CLIENT = 2.1e5, 9.9e3, 2.6e3, 4.7e3, 1.9e3
 ZIPF_KEY, BREAKER_SECOND, STRUCK, STAY = 24.0, 105.0, 1250.0, 120.0
+WATCHED, REMOVED = 16.0, 110.0
 SHARE_OF_MACHINE = 0.8
 ROUNDS = 50
 """Steps along `publishes` that are followed; circles that make fewer events each round have died out by then."""
@@ -47,9 +51,12 @@ def footprint(scenario: Outline, trace: bool = False) -> Terms:
     """Bytes of one replication by the path that they are for, rather more than it takes."""
     terms: Counter[str] = Counter()
     events = events_of(scenario)
-    for name, topic in scenario.topics.items():
+    for name, topic in resolve(scenario).topics.items():
         readers = sum(name in consumer.topics for consumer in scenario.consumers.values())
         terms[f"topics.{name}.partitions"] += PARTITION * topic.partitions * (1 + readers)  # type: ignore[assignment]
+        limits = _limits(topic, scenario)
+        if limits:
+            terms[f"topics.{name}.{limits[0]}"] += (WATCHED + REMOVED * max(readers, 1)) * events[name]  # type: ignore[assignment]
     for name, producer in scenario.producers.items():
         terms[f"producers.{name}.arrivals"] += _of_producer(producer, scenario.run.duration)  # type: ignore[assignment]
     handled = HANDLED + (TRACED if trace else 0.0)
@@ -68,6 +75,15 @@ def footprint(scenario: Outline, trace: bool = False) -> Terms:
     for index, fault in enumerate(scenario.faults):
         terms[f"faults[{index}]"] += STRUCK * _windows(fault, scenario.run.duration) * _struck(scenario, fault)  # type: ignore[assignment]
     return terms
+
+
+def _limits(topic: Topic, scenario: Outline) -> list[str]:
+    """The fields that may remove records of a topic within the run."""
+    run = scenario.run
+    end = run.duration + (run.drain_limit if run.drain else 0.0)
+    given = {field: getattr(topic, field) for field in ("message_ttl", "retention", "max_length", "retention_size")}
+    ages = ("message_ttl", "retention")
+    return [field for field, value in given.items() if value is not None and (field not in ages or value < end)]
 
 
 def _of_producer(producer: Producer, duration: float) -> float:
@@ -106,13 +122,15 @@ def events_of(scenario: Outline) -> Counter[str]:
     produced: Counter[str] = Counter()
     for name, producer in scenario.producers.items():
         produced[producer.topic] += _arriving(producer.arrivals, scenario.run.duration, _surged(scenario, name))  # type: ignore[assignment]
-    total, fresh = produced.copy(), produced
+    total, fresh, after = produced.copy(), produced, delays(scenario)
     for _ in range(ROUNDS):
         published: Counter[str] = Counter()
         for consumer in scenario.consumers.values():
             read = sum(fresh[topic] for topic in consumer.topics)
             for publish in consumer.publishes:
                 published[publish.topic] += read * publish.probability * publish.count  # type: ignore[assignment]
+        for topic, target in after.items():
+            published[target] += fresh[topic]
         if not sum(published.values()):
             break
         total, fresh = total + published, published

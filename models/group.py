@@ -250,6 +250,7 @@ class Group:
 
     def finish(self) -> None:
         """The run is over: what is still going on is written down as far as it went."""
+        self.subscription.write_off()
         for life in self.lives:
             life.catch_up(self.sim.now)
         for gate in self._all_gates():

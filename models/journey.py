@@ -36,7 +36,9 @@ class Journey:
         self.delays = Trail(event="i", start="d", end="d")  # waiting for redelivery, in a delay (end: when it is due)
         self.moves = Trail(event="i", time="d")  # to the dead-letter topic
         self.redrives = Trail(event="i", time="d")  # and back
+        self.fades = Trail(event="i", time="d")  # gone from there for its age
         self.discards = Trail(event="i", time="d")
+        self.expiries = Trail(event="i", time="d")  # removed by a limit of the topic, in any order
         self.losses = Trail(event="i", time="d", cause="b")  # cause: index into CAUSES
         self.refused: Counter[int] = Counter()
         self.on_effect: list[Callable[[int], object]] = []
@@ -87,6 +89,13 @@ class Journey:
         """A copy went to the dead-letter topic."""
         self.moves.add(event, now)
         self.settled(event)
+
+    def expire(self, event: int, time: float) -> None:
+        """A limit of the topic removed a copy at `time`, or never took it; of an event that has had its effect nothing is
+        written."""
+        if self.effect[event] != self.effect[event]:
+            self.expiries.add(event, time)
+            self.settled(event)
 
     def lose(self, event: int, now: float, cause: int) -> None:
         """A copy is gone that was not handled."""

@@ -1,8 +1,8 @@
 """Lag of a group: the events that are available to it and not finished, and how long the oldest of them has been so.
 
 An event is in lag from the time at which it could first be read until its first effect, or until a copy is suppressed,
-dead-lettered, discarded or lost. One that is redriven without having had an effect is in lag again, from its redrive until
-the next of these.
+dead-lettered, discarded, lost or expired. One that is redriven without having had an effect is in lag again, from its
+redrive until the next of these.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def finishes(journey: Journey) -> np.ndarray:
     """When each event is first finished (s), infinite if it is not: shape (events,)."""
     times = view(journey.effect, len(journey.messages)).copy()
     np.copyto(times, np.inf, where=np.isnan(times))
-    for trail in (journey.suppressions, journey.moves, journey.discards, journey.losses):
+    for trail in (journey.suppressions, journey.moves, journey.discards, journey.losses, journey.expiries):
         np.minimum.at(times, trail["event"], trail["time"])
     return times
 
@@ -166,8 +166,9 @@ def waiting_level(journeys: Sequence[Journey]) -> Level:
 
 def dead_letter_level(journeys: Sequence[Journey]) -> Level:
     """How many copies rest in the dead-letter topic."""
-    moves, redrives = [each.moves["time"] for each in journeys], [each.redrives["time"] for each in journeys]
-    return Level(_joined(moves), _joined(redrives))
+    moves = [each.moves["time"] for each in journeys]
+    gone = [trail["time"] for each in journeys for trail in (each.redrives, each.fades)]
+    return Level(_joined(moves), _joined(gone))
 
 
 def committed_level(group: GroupRecord) -> Level:
@@ -182,7 +183,7 @@ def _next_finishes(journey: Journey) -> np.ndarray:
     processed = np.unique(again)
     effects = view(journey.effect)[processed]
     happenings = [_rows(journey.redrives, REDRIVE), _rows(journey.moves, MOVE)]
-    happenings += [_rows(trail, OTHER) for trail in (journey.suppressions, journey.discards, journey.losses)]
+    happenings += [_rows(trail, OTHER) for trail in (journey.suppressions, journey.discards, journey.losses, journey.expiries)]
     happenings.append((processed, effects, np.full(len(processed), OTHER)))
     events, times, kinds = (np.concatenate(column) for column in zip(*happenings, strict=True))
     turns = np.full(len(events), len(events))  # at one instant: move, redrive, move, ..., and then what ends all that

@@ -21,19 +21,22 @@ from models.settlement import Settlement
 from simulator.recorder import NAN, Trail
 from simulator.simulation import TIMER
 
+INFINITY = float("inf")
+
 
 class Copy:
     """A message in a queue. `receives` counts, and the latest names the lease in force; `until`: when that ends (s), while it
-    is `hidden`; `tended`: its consumer extends it, and has done so since `kept` (s; NaN: not). `waited`: its last delay (s)."""
+    is `hidden`; `tended`: its consumer extends it, and has done so since `kept` (s; NaN: not). `waited`: its last delay (s);
+    `old`: it is kept no longer, if it comes back."""
 
-    __slots__ = ("event", "gone", "hidden", "kept", "place", "receives", "tended", "timer", "until", "waited")
+    __slots__ = ("event", "gone", "hidden", "kept", "old", "place", "receives", "tended", "timer", "until", "waited")
 
     def __init__(self, place: int, event: int, receives: int, waited: float) -> None:
         self.place = place
         self.event = event
         self.receives = receives
         self.waited = waited
-        self.hidden = self.gone = self.tended = False
+        self.hidden = self.gone = self.tended = self.old = False
         self.until = self.kept = NAN
         self.timer = 0
 
@@ -94,7 +97,9 @@ class StandardLine:
         heappush(self.returned, (copy.place, copy))
 
     def drop(self, copy: Copy) -> None:
-        """It is passed over when its turn comes."""
+        """As of any line; one that had come back is passed over when its turn comes."""
+        if not copy.hidden and self.fresh and copy.place >= self.fresh[0].place:
+            self.fresh.remove(copy)
 
     def group_of(self, copy: Copy) -> int | None:
         """None: nothing waits for another."""
@@ -107,11 +112,13 @@ class LeaseQueue:
     `places` counts the copies ever sent, `again` those beyond an event's first. `leased`: what is hidden, by place.
     `settled`: deletions, written only for a trace. `on_available` is called when something can be received. `served`: the
     broker answers; while it does not, nothing is received, deleted or extended, and leases run on.
+    What is `age` old (s; SQS: `MessageRetentionPeriod`), from when it was sent, is deleted: at once if it is visible, else as
+    it comes back.
     """
 
     def __init__(
         self, settlement: Settlement, handling: Handling, topic: int, line: Line, late_works: bool, place: int,
-        on_available: Callable[[], None],
+        on_available: Callable[[], None], age: float,
     ) -> None:  # fmt: skip
         self.sim = settlement.sim
         self.settlement = settlement
@@ -128,12 +135,17 @@ class LeaseQueue:
         self.places = self.again = 0
         self.served = True
         self.settled = Trail(event="i", time="d")
+        self.age = age
+        self._aging: DelayLine[Copy] = DelayLine(self.sim, self._grows_old, place, TIMER, lambda copy: copy.gone)
         self._ends: DelayLine[tuple[Copy, int]] = DelayLine(self.sim, self._falls_due, place, TIMER, _is_void)
 
     def append(self, event: int, receives: int = 0, waited: float = 0.0) -> None:
         """A new message."""
-        self.line.add(Copy(self.places, event, receives, waited))
+        copy = Copy(self.places, event, receives, waited)
+        self.line.add(copy)
         self.places += 1
+        if self.age < INFINITY:
+            self._aging.put(self.sim._now + self.age, copy)
         self._call()
 
     def append_again(self, event: int, now: float, count: int = 0, waited: float = 0.0) -> None:
@@ -242,11 +254,23 @@ class LeaseQueue:
         if self.rules.gives_up(OK, copy.receives):
             self._remove(copy)
             self.settlement.give_up(self.handling, copy.event, OK, self)
+        elif copy.old:
+            self._delete_old(copy)
         else:
             del self.leased[copy.place]
             copy.hidden = False
             self.line.put_back(copy)
         self._call()
+
+    def _grows_old(self, copy: Copy) -> None:
+        if copy.hidden:
+            copy.old = True
+        elif not copy.gone:
+            self._delete_old(copy)
+
+    def _delete_old(self, copy: Copy) -> None:
+        self._remove(copy)
+        self.handling.journey.expire(copy.event, self.sim._now)
 
     def _remove(self, copy: Copy) -> None:
         self.leased.pop(copy.place, None)

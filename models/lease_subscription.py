@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -35,7 +36,8 @@ class LeaseSubscription(Subscription[LeaseLife]):
         for topic, (handling, channel) in enumerate(zip(handlings, channels, strict=True)):
             line: Line = FifoLine(channel.messages) if channel.fifo else StandardLine()
             late_works = self.rules.spec.late_delete == "works" or (self.rules.spec.late_delete is None and not channel.fifo)
-            queue = LeaseQueue(settlement, handling, topic, line, late_works, place, self.membership.call)
+            age = channel.spec.longest_stay if channel.spec.longest_stay <= channel.sim.horizon else math.inf
+            queue = LeaseQueue(settlement, handling, topic, line, late_works, place, self.membership.call, age)
             self.queues.append(queue)
             channel.queues.append(queue)
 

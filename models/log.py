@@ -151,9 +151,9 @@ class Cursor:
     """Where a group stands on a partition.
 
     Offsets: `position` is the next to be handed out, `handled` the next to be finished by the owner, `committed` where a
-    new owner starts. `asleep`: drained, to be woken by the next record. `tenancy` counts owners: what a former one still
-    does is refused by it. `lost`: events that a leader took with it. `guarded`: there may be nobody to read from, or the owner
-    may be cut off.
+    new owner starts; what lies before `written_off` can no longer be read. `asleep`: drained, to be woken by the next record.
+    `tenancy` counts owners: what a former one still does is refused by it. `lost`: events that a leader took with it.
+    `guarded`: there may be nobody to read from, or the owner may be cut off.
     """
 
     def __init__(self, sim: Simulation, partition: Partition, journey: Journey, topic: int, retry: bool, place: int) -> None:
@@ -167,7 +167,7 @@ class Cursor:
         self.topic = topic
         self.retry = retry
         self.guarded = partition.visible is not None
-        self.position = self.handled = self.committed = 0
+        self.position = self.handled = self.committed = self.written_off = 0
         self.owner: Owner | None = None
         self.asleep = False
         self.lost: set[int] = set()
@@ -267,6 +267,13 @@ class Cursor:
     def wait_until(self, due: float) -> None:
         """The first record is tried again then; nothing behind it is read before."""
         self.waiting = self.sim.call_at(due, WAIT_END, self.wake, self.place)
+
+    def write_off(self, now: float) -> None:
+        """Of records that are gone by then says what has become of them; here none goes."""
+
+    def go_back(self, offset: int) -> None:
+        """What was handed out from there on is read again."""
+        self.position = offset
 
     def _break_off_wait(self, now: float) -> None:
         seek = self.owner.seeking.pop(self, None) if self.owner is not None else None

@@ -17,6 +17,9 @@ from models.log_worker import LogWorker
 from models.membership import Coordinator
 from models.protocols import PROTOCOLS
 from models.record import Commits
+from models.removal import cursor_on
+from models.retained_log_worker import RetainedLogWorker, SimpleRetainedLogWorker
+from models.retention import RetainedCursor
 from models.settlement import Settlement
 from models.simple_log_worker import SimpleLogWorker
 from models.subscription import Subscription
@@ -24,7 +27,8 @@ from simulator.recorder import view
 
 
 class LogSubscription(Subscription[LogLife]):
-    """`retry_partitions`: by topic and number. Only partitions of topics have a place, those of retries have none."""
+    """`retry_partitions`: by topic and number. Only partitions of topics have a place, those of retries have none. `retained`:
+    records go from a log of it by themselves."""
 
     membership: Coordinator
 
@@ -40,12 +44,14 @@ class LogSubscription(Subscription[LogLife]):
         for topic, (handling, channel) in enumerate(zip(handlings, channels, strict=True)):
             retries = [Partition(partition.number) for partition in channel.partitions]
             self.retry_partitions.append(retries)
-            for partitions in (channel.partitions, retries if self.rules.uses_retry_topic else ()):
-                for partition in partitions:
-                    self.cursors.append(Cursor(self.sim, partition, handling.journey, topic, partitions is retries, place))
+            reset = self.rules.spec.reset
+            self.cursors += [cursor_on(self.sim, each, handling.journey, topic, place, reset) for each in channel.partitions]
+            for partition in retries if self.rules.uses_retry_topic else ():
+                self.cursors.append(Cursor(self.sim, partition, handling.journey, topic, True, place))
         if any(cursor.guarded for cursor in self.cursors):
             for cursor in self.cursors:
                 cursor.guarded = True
+        self.retained = any(isinstance(cursor, RetainedCursor) for cursor in self.cursors)
         self.main = [cursor for cursor in self.cursors if not cursor.retry]
         protocol, spec = PROTOCOLS[self.rules.spec.rebalance or "eager"], self.rules.spec
         self.membership = protocol(self.sim, name, spec, self.cursors, self.rules.concurrency, place)
@@ -60,7 +66,10 @@ class LogSubscription(Subscription[LogLife]):
 
     def new_worker(self, life: LogLife) -> LogWorker:
         """As of any subscription; a simple one where that is enough."""
-        kind = SimpleLogWorker if self.rules.simple and life.trip is None else LogWorker
+        simple = self.rules.simple and life.trip is None
+        kind: type[LogWorker] = SimpleLogWorker if simple else LogWorker
+        if self.retained:
+            kind = SimpleRetainedLogWorker if simple else RetainedLogWorker
         return kind(life, self.rules, self.settlement, self.handlings, self.retry_partitions)
 
     def unserved(self) -> set[int]:
@@ -73,7 +82,12 @@ class LogSubscription(Subscription[LogLife]):
             if cursor.topic == topic:
                 owner = cursor.owner
                 unread = cursor.position if isinstance(owner, Life) and owner.alive else cursor.committed
-                yield from cursor.records[unread:]
+                yield from cursor.records[max(unread, cursor.written_off) :]
+
+    def write_off(self) -> None:
+        """As of any subscription."""
+        for cursor in self.cursors:
+            cursor.write_off(self.sim.now)
 
     def partitions(self) -> list[tuple[int, np.ndarray]]:
         """As of any subscription."""

@@ -232,7 +232,8 @@ class LogWorker(Worker):
             return
         cursor, now = run.cursor, self.sim.now
         delays = cursor.journey.delays
-        cursor.position = cursor.handled = run.offset
+        cursor.go_back(run.offset)
+        cursor.handled = run.offset
         self.life.seeking[cursor] = Seek(run.offset, failed, seconds or waited, now + seconds, len(delays))
         run.at_once = seconds == 0.0
         if not run.at_once:
@@ -270,7 +271,7 @@ class LogWorker(Worker):
         if self.rules.commit == "before":
             self._lose(run)
         elif run.is_ours():
-            run.cursor.position = run.offset
+            run.cursor.go_back(run.offset)
 
     def _commit_batch(self, now: float) -> None:
         """In a transaction the publishes appear with the commit, and not at all if a partition was lost meanwhile."""

@@ -147,7 +147,9 @@ def _measure_producer(producer: ProducerRecord, window: Seconds) -> list[Measure
 
 
 def _measure_topic(name: str, record: SystemRecord, partitions: Sequence[PartitionRow]) -> list[Measure]:
-    """`size_max`: a log holds all that was appended, a queue what the group furthest behind had not finished."""
+    """`size_max`: a log holds all that was appended and has not gone, a queue what the group furthest behind had not finished.
+    `expired`: distinct events that were so for one group or more; `rejected`: that were refused as too many, stored later or
+    not."""
     topic = record.topics[name]
     messages, again = topic.messages, topic.again
     first, stop = _numbers(messages, record.window)
@@ -155,15 +157,26 @@ def _measure_topic(name: str, record: SystemRecord, partitions: Sequence[Partiti
     group = next((group for group in record.groups if name in group.topics), None)
     there = np.count_nonzero(~np.isnan(messages.stored()[first:stop]))
     stored, size = int(there) + int(np.count_nonzero((again >= first) & (again < stop))), stop + len(again)
+    size = size if topic.largest is None else topic.largest
     if group is not None and not group.commits:
         size = max((row.lag_max for row in partitions if row.topic == name), default=0)
     sheet.count("stored", stored)
     sheet.count("lost", int(np.count_nonzero((topic.lost >= first) & (topic.lost < stop))))
-    for metric in ("expired", "rejected"):
-        sheet.count(metric, 0)
+    sheet.count("expired", int(np.count_nonzero(_expired(name, record)[first:stop])))
+    sheet.count("rejected", int(np.count_nonzero((topic.rejected >= first) & (topic.rejected < stop))))
     sheet.value("size_max", size)
     sheet.value("available_fraction", _available(topic, record.window))
     return sheet.measures
+
+
+def _expired(topic: str, record: SystemRecord) -> np.ndarray:
+    """Of each event of a topic whether it has expired for any group."""
+    expired = np.zeros(len(record.topics[topic].messages), dtype=bool)
+    for group in record.groups:
+        for name, states in zip(group.topics, group.states, strict=True):
+            if name == topic:
+                expired[np.flatnonzero(states == EXPIRED)] = True
+    return expired
 
 
 def _available(topic: TopicRecord, window: Seconds) -> float:

@@ -12,13 +12,15 @@ from models.injection import Injection
 from models.links import Links
 from models.network import Network
 from models.producing import Producing
+from models.queue import Queue
 from models.scenario import Scenario
 from models.server import Server
 from simulator.simulation import Simulation
 
 
 class Parts:
-    """The running parts of one replication, by path: what a user's own process may look at and act on."""
+    """The running parts of one replication, by path: what a user's own process may look at and act on. `delays`: the queues
+    that nobody reads, and that move what they hold to another topic in time."""
 
     def __init__(self, sim: Simulation, scenario: Scenario) -> None:
         self.sim = sim
@@ -29,6 +31,7 @@ class Parts:
         self.producers: dict[str, Producing] = {}
         self.servers: dict[str, Server] = {}
         self.groups: dict[str, Group] = {}
+        self.delays: list[Queue] = []
         self.injection: Injection
         self.window: Window
         self.end = math.inf

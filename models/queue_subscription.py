@@ -15,6 +15,7 @@ from models.instance import Instance, Life
 from models.queue import Queue
 from models.queue_life import QueueLife
 from models.queue_worker import QueueWorker
+from models.removal import queue_on
 from models.settlement import Settlement
 from models.subscription import Subscription
 
@@ -32,9 +33,7 @@ class QueueSubscription(Subscription[QueueLife]):
         self.handlings = handlings
         self.queues: list[Queue] = []
         for topic, (handling, channel) in enumerate(zip(handlings, channels, strict=True)):
-            queue = Queue(handling.journey, topic, self.rules.spec.single_active)
-            self.queues.append(queue)
-            channel.queues.append(queue)
+            self.queues.append(queue_on(channel, handling.journey, topic, self.rules.spec.single_active, place))
         self.membership = Bindings(settlement, self.queues, handlings, place)
 
     def new_life(self, instance: Instance, gate: Gate | None, on_stopped: Callable[[Life], None]) -> QueueLife:

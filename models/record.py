@@ -88,13 +88,17 @@ class ProducerRecord:
 @dataclass(kw_only=True)
 class TopicRecord:
     """The broker's side of a topic. `again`: events of which a further copy was appended, once for each. `lost`: distinct
-    events that the broker lost. By partition, where nodes matter: `without_leader`, (start, end), and steps `in_sync`.
+    events that the broker lost; `rejected`: that it refused at first, because they were too many; `largest`: the most
+    records at once of a log from which records go by themselves. By partition, where nodes matter: `without_leader`,
+    (start, end), and steps `in_sync`.
     """
 
     name: str
     messages: Messages
     again: np.ndarray
     lost: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    rejected: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    largest: int | None = None
     without_leader: list[list[tuple[float, float]]] = field(default_factory=list)
     in_sync: list[Steps] = field(default_factory=list)
 

@@ -43,6 +43,7 @@ class Request:
         self.identity = courier.identity(self.letters[0].event)
         self.sends = self.letters[0].sends
         self._uncommitted = 0
+        self._taken_by_all = True
 
     def handle(self) -> None:
         """The node looks whether it leads the partition, and stores what it does not have yet."""
@@ -58,12 +59,19 @@ class Request:
             if acks == "all":
                 self.wait_for(replicas)
             else:
-                self.answer(True)
+                self.answer(self._taken_by_all)
 
     def _is_welcome(self, replicas: ReplicaSet) -> bool:
+        """Whether it is stored. A topic may be too full for it, or some queues of it may be, which do not get it then."""
+        topic, acks = self.courier.topic, self.courier.terms.acks
+        if replicas.leader != self.node or self.courier.misses(self.parcel):
+            return False
         events = [letter.event for letter in self.letters]
-        welcome = self.courier.topic.welcomes(replicas, self.courier.terms.acks, self.parcel.number, events)
-        return replicas.leader == self.node and welcome and not self.courier.misses(self.parcel)
+        if not topic.welcomes(replicas, acks, self.parcel.number, events):
+            topic.turn_away(events, heard=acks != "none")
+            return False
+        self._taken_by_all = not topic.is_partly_full(events)
+        return True
 
     def _fork(self, replicas: ReplicaSet) -> None:
         """The node does not know that it was replaced. It cannot get other nodes to hold what it stores."""
@@ -89,7 +97,7 @@ class Request:
             entry.asking.append(self)
             replicas.purgatory.answer_later(entry)
         if not waiting:
-            self.answer(True)
+            self.answer(self._taken_by_all)
 
     def committed(self) -> None:
         """One of the records is. The last one answers: stored, and refused all the same if too few hold it."""
@@ -97,7 +105,7 @@ class Request:
         topic = self.courier.topic
         replicas = topic.replicas[self.parcel.number]
         if not self._uncommitted and replicas.leader == self.node and topic.cluster.answers(self.node):
-            self.answer(topic.has_enough(replicas))
+            self.answer(self._taken_by_all and topic.has_enough(replicas))
 
     def refused(self) -> None:
         """The node cannot take it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Protocol
 
@@ -39,14 +40,29 @@ class Again:
         self.home.append_again(self.event, now, self.count, self.waited)
 
 
+class Letter:
+    """A copy in the dead-letter topic, as long as it `rests` there; a redrive delivers it to `home`."""
+
+    __slots__ = ("event", "handling", "home", "rests")
+
+    def __init__(self, handling: Handling, event: int, home: Home) -> None:
+        self.handling = handling
+        self.event = event
+        self.home = home
+        self.rests = True
+
+
 class Settlement:
-    """One group's desk for failed deliveries. `resting`: copies per event in the dead-letter topic, by journey."""
+    """One group's desk for failed deliveries. `resting`: copies per event in the dead-letter topic, by journey; they are gone
+    from it after `letter_age` (s)."""
 
     def __init__(self, sim: Simulation, rules: Rules, place: int) -> None:
         self.sim = sim
         self.rules = rules
         self.delayed: DelayLine[Again] = DelayLine(sim, lambda again: again.arrive(sim.now), place)
-        self.parked: DelayLine[tuple[Handling, int, Home]] = DelayLine(sim, self._redrive, place)
+        self.parked: DelayLine[Letter] = DelayLine(sim, self._redrive, place)
+        self.fading: DelayLine[Letter] = DelayLine(sim, self._fade, place)
+        self.letter_age = math.inf
         self.resting: dict[Journey, Counter[int]] = {}
         self.redriven: dict[Journey, Counter[int]] = {}
         self.dead_letters: Channel | None = None
@@ -62,6 +78,7 @@ class Settlement:
     def moves_to(self, channel: Channel, group: str) -> None:
         """The dead-letter topic is read by somebody: what is moved there is stored as a message of its own."""
         self.dead_letters = channel
+        self.letter_age = channel.spec.longest_stay
         self.source = channel.messages.add_source(group)
 
     def wait(self, handling: Handling, event: int, outcome: int, failed: int, waited: float) -> float:
@@ -90,6 +107,9 @@ class Settlement:
             return
         journey.move(event, now)
         self.resting[journey][event] += 1
+        dead = Letter(handling, event, home)
+        if self.letter_age < math.inf:
+            self.fading.put(now + self.letter_age, dead)
         if self.dead_letters is not None:
             self.dead_letters.adopt(journey.messages, event, self.source, now)
         if letter.redrive_after is not None and self.redriven[journey][event] < letter.redrive_times:
@@ -97,15 +117,24 @@ class Settlement:
             due = max(now + letter.redrive_after, self._next_redrive)
             if letter.redrive_rate is not None:
                 self._next_redrive = due + 1.0 / letter.redrive_rate
-            self.parked.put(due, (handling, event, home))
+            self.parked.put(due, dead)
 
-    def _redrive(self, parked: tuple[Handling, int, Home]) -> None:
-        handling, event, home = parked
-        journey, now = handling.journey, self.sim.now
+    def _fade(self, letter: Letter) -> None:
+        if letter.rests:
+            letter.rests = False
+            journey = letter.handling.journey
+            self.resting[journey][letter.event] -= 1
+            journey.fades.add(letter.event, self.sim.now)
+
+    def _redrive(self, letter: Letter) -> None:
+        if not letter.rests:
+            return
+        letter.rests = False
+        journey, event, now = letter.handling.journey, letter.event, self.sim.now
         self.resting[journey][event] -= 1
         journey.redrives.add(event, now)
         assert self.rules.dead_letter is not None
         if self.rules.dead_letter.redrive_to == "topic":
             self.sources[journey].append_again(event, now)
         else:
-            home.append_again(event, now)
+            letter.home.append_again(event, now)

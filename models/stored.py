@@ -31,15 +31,16 @@ class House(Protocol):
 
 class StoredTopic(Channel):
     """A channel on nodes. `replicas`: by partition; a queue has one. `passage`: how its events came in. `accepted`: the latest
-    record of each event, where copies are dropped; `moved`: what the broker itself is about to store again, which is none."""
+    record of each event, where copies are dropped; `moved`: what the broker itself is about to store again, which is none.
+    `rejected`: when an event was first refused because it was too much (s)."""
 
     def __init__(self, sim: Simulation, name: str, spec: Topic, messages: Messages, cluster: Cluster) -> None:
         super().__init__(sim, name, spec, messages)
-        self.sim = sim
         self.cluster = cluster
         self.passage = self.messages.passage = Passage()
         self.messages.growers.append(self.passage.make_room)
         self.replicas: list[ReplicaSet] = []
+        self.rejected: dict[int, float] = {}
         nodes, factor = len(cluster.nodes), cluster.spec.replication_factor
         majority = self.delivery != "log"
         for partition in self.partitions:
@@ -65,6 +66,13 @@ class StoredTopic(Channel):
     def welcomes(self, replicas: ReplicaSet, acks: str | None, number: int, events: Iterable[int]) -> bool:
         """Whether the leader takes these events, from a publisher who wants so many acknowledgements."""
         return acks != "all" or self.has_enough(replicas)
+
+    def is_partly_full(self, events: Sequence[int]) -> bool:
+        """Whether a queue would refuse these events: none does, but where a topic is to refuse what is too much."""
+        return False
+
+    def turn_away(self, events: Sequence[int], heard: bool) -> None:
+        """The leader refuses these events, and their publisher hears of it or not."""
 
     def append_to(self, event: int, replicas: ReplicaSet) -> Entry:
         """The leader stores a record of the event, or has one that it takes for the same."""

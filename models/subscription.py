@@ -67,6 +67,10 @@ class Subscription(Protocol[L]):
         """Events of a topic that the broker has handed out, whoever has them: none where it follows its instances."""
         return iter(())
 
+    def write_off(self) -> None:
+        """Says of records that are gone by now, and that nobody has looked for since, what has become of them."""
+        return None
+
     def partitions(self) -> list[tuple[int, np.ndarray]]:
         """By place: its topic, and its events in the order in which they were appended."""
 

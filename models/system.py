@@ -151,11 +151,14 @@ def _drain(parts: Parts) -> None:
         producer.end()
 
     def look() -> None:
+        for group in parts.groups.values():
+            group.subscription.write_off()
         live = [mask for group in parts.groups.values() for mask in final_states(group, parts.servers.values())[1]]
         to_come = any(len(group.settlement.parked) for group in parts.groups.values())
         publishers = [producer.publisher for producer in parts.producers.values() if producer.publisher is not None]
         to_come = to_come or any(publisher.is_busy() for publisher in publishers)
         to_come = to_come or any(outbox.rows for group in parts.groups.values() for outbox in group.outboxes.values())
+        to_come = to_come or any(queue.ready for queue in parts.delays)
         if not to_come and not any(mask.any() for mask in live):
             raise StopSimulation(None)
         step = max(parts.scenario.run.duration / 600, (parts.sim.now - parts.scenario.run.duration) / 100)

@@ -17,12 +17,13 @@ DOWNING = ("crash", "stop", "pause")
 INFINITY = float("inf")
 
 Edge = tuple[str, str, str, float]
-"""Path of a `publishes`, the topic read, the topic written, and events written per event read."""
+"""Path of a `publishes` or `dead_letter`, the topic read, the topic written, and events written per event read."""
 
 
 def topics_named(scenario: Outline) -> list[str]:
     """Every topic: those with a table first, then in the order in which others name them."""
     named = [*scenario.topics, *(producer.topic for producer in scenario.producers.values())]
+    named += [topic.dead_letter for topic in scenario.topics.values() if topic.dead_letter]
     for consumer in scenario.consumers.values():
         named += [*consumer.topics, *(publish.topic for publish in consumer.publishes)]
         named += [consumer.dead_letter.topic] if consumer.dead_letter else []
@@ -32,6 +33,7 @@ def topics_named(scenario: Outline) -> list[str]:
 def topics_written(scenario: Outline) -> dict[str, None]:
     """Every topic that a producer, a handler or dead-lettering writes to, in order."""
     written = [producer.topic for producer in scenario.producers.values()]
+    written += [topic.dead_letter for topic in scenario.topics.values() if topic.dead_letter]
     for consumer in scenario.consumers.values():
         written += [publish.topic for publish in consumer.publishes]
         written += [consumer.dead_letter.topic] if consumer.dead_letter else []
@@ -43,6 +45,7 @@ def is_single(scenario: Outline, topic: str) -> bool:
     producers, consumers = scenario.producers.values(), scenario.consumers.values()
     published = any(publish.topic == topic for consumer in consumers for publish in consumer.publishes)
     dead = any(consumer.dead_letter and consumer.dead_letter.topic == topic for consumer in consumers)
+    dead |= any(each.dead_letter == topic for each in scenario.topics.values())
     return sum(producer.topic == topic for producer in producers) == 1 and not published and not dead
 
 
@@ -66,7 +69,7 @@ def has_nodes(scenario: Outline) -> bool:
     replicated = broker.replication_factor > 1 and (broker.replication_interval or broker.replication_lag.mean > 0)
     gathering = any(producer.outbox or (producer.linger and producer.batch > 1) for producer in scenario.producers.values())
     gathering = gathering or any(consumer.outbox for consumer in scenario.consumers.values())
-    limited = broker.max_publish_rate is not None
+    limited = broker.max_publish_rate is not None or any(topic.refuses for topic in scenario.topics.values())
     return bool(limited or replicated or gathering or any(law.mean > 0 for law in latencies) or can_break(scenario))
 
 
@@ -145,6 +148,8 @@ def affected(fault: Fault, scenario: Outline) -> list[str]:
             spec = scenario.consumers[name]
             topics |= {publish.topic for publish in spec.publishes}
             topics |= {spec.dead_letter.topic} if spec.dead_letter else set()
+            read = [scenario.topics[topic] for topic in spec.topics if topic in scenario.topics]
+            topics |= {topic.dead_letter for topic in read if topic.dead_letter}
         more = {name for name, spec in scenario.consumers.items() if topics & set(spec.topics)} - touched
         if not more:
             return [f"consumers.{name}" for name in scenario.consumers if name in touched]
@@ -158,7 +163,8 @@ def _cut_from_broker(sides: tuple[str, ...], scenario: Outline) -> set[str]:
 
 
 def endless_cycles(scenario: Outline) -> Iterator[tuple[str, str]]:
-    """Path of a `publishes` and the round of topics on it, where an event makes one or more of itself per round."""
+    """Path of a `publishes` and the round of topics on it, where an event makes one or more of itself per round. Circles of
+    dead-letter topics alone are refused elsewhere."""
     edges = _without_ends(list(_edges(scenario)))
     reach = _reach(edges)
     seen: set[str] = set()
@@ -170,12 +176,20 @@ def endless_cycles(scenario: Outline) -> Iterator[tuple[str, str]]:
                 yield path, " -> ".join(sorted(around))
 
 
+def delays(scenario: Outline) -> dict[str, str]:
+    """By topic that nobody reads, the one to which its messages go when they are too old or too many."""
+    read = {topic for consumer in scenario.consumers.values() for topic in consumer.topics}
+    return {name: topic.dead_letter for name, topic in scenario.topics.items() if topic.dead_letter and name not in read}
+
+
 def _edges(scenario: Outline) -> Iterator[Edge]:
     for name, consumer in scenario.consumers.items():
         for index, publish in enumerate(consumer.publishes):
             for topic in consumer.topics:
                 path = joined(("consumers", name, "publishes", index))
                 yield path, topic, publish.topic, publish.probability * publish.count
+    for topic, target in delays(scenario).items():
+        yield joined(("topics", topic, "dead_letter")), topic, target, 1.0
 
 
 def _without_ends(edges: list[Edge]) -> list[Edge]:

@@ -270,7 +270,8 @@ class Empirical(Distribution):
 
 
 _Kind = Constant | Uniform | Exponential | Lognormal | Gamma | Weibull | Pareto | Hyperexponential | Empirical
-_Table = Annotated[_Kind, Field(discriminator="dist")]
+Law = Annotated[_Kind, Field(discriminator="dist")]
+"""Any distribution, as a table."""
 KINDS = tuple(str(kind.model_fields["dist"].default) for kind in get_args(_Kind))
 
 
@@ -283,7 +284,7 @@ def _bare_is_constant(value: object) -> object:
         raise ValueError(f"{error}; or a table with dist, one of {', '.join(KINDS)}") from None
 
 
-Dist = Annotated[_Table, BeforeValidator(_bare_is_constant, json_schema_input_type=Duration | _Table)]
+Dist = Annotated[Law, BeforeValidator(_bare_is_constant, json_schema_input_type=Duration | Law)]
 """Any distribution; a bare duration becomes a `Constant`."""
 
 

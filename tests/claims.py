@@ -102,6 +102,7 @@ def check_run(tables: Tables, result: Result) -> None:
     left = result.measurements[0]
     assert left.events is not None
     events = pd.DataFrame(dict(left.events))
+    events = events[events["state"] != "unpublished"]
     system = System.from_dict(tables).resolved()
     metrics = {(each.component, each.metric): each.value for each in left.metrics}
     books = Counter[tuple[str, str]]()
@@ -141,7 +142,7 @@ def check_books(events: pd.DataFrame, books: Counter[tuple[str, str]], system: S
         assert books[path, "arrived"] == len(rows) == sum(states.values())
         for topic in consumer.topics:
             numbers = rows.loc[rows["topic"] == topic, "event"]
-            assert sorted(numbers) == list(range(len(numbers)))
+            assert refuses(system, topic) or sorted(numbers) == list(range(len(numbers)))
         if consumer.dead_letter is None:
             assert not states["dead_lettered"]
     for topic in events["topic"].unique():
@@ -156,10 +157,11 @@ def check_ancestry(events: pd.DataFrame, books: Counter[tuple[str, str]], system
     for topic in events["topic"].unique():
         rows = events[events["topic"] == topic]
         distinct = rows.drop_duplicates("event")
-        own = sum(books[f"producers.{name}", "produced"] for name, p in system.producers.items() if p.topic == topic)
+        own = sum(stored(books, f"producers.{name}") for name, p in system.producers.items() if p.topic == topic)
         assert (distinct["parent"] < 0).sum() == own, f"{topic}: arrivals"
         writers = [(n, p) for n, c in system.consumers.items() for p in c.publishes if p.topic == topic]
         moves = [c for c in system.consumers.values() if c.dead_letter and c.dead_letter.topic == topic]
+        moves += [t for t in system.topics.values() if t.dead_letter == topic or refuses(system, topic)]
         if len(writers) == 1 and not moves and len(system.consumers[writers[0][0]].topics) == 1:
             name, publish = writers[0]
             parents = Counter(distinct.loc[distinct["parent"] >= 0, "parent"])
@@ -167,6 +169,23 @@ def check_ancestry(events: pd.DataFrame, books: Counter[tuple[str, str]], system
             mine = events[events["group"] == f"consumers.{name}"].set_index("event")
             assert (mine.loc[list(parents), "state"] == "processed").all(), f"{topic}: parents"
             assert publish.probability < 1 or len(parents) <= (mine["state"] == "processed").sum()
+
+
+def refuses(system: System, topic: str) -> bool:
+    """Whether some events of a topic may not be stored."""
+    spec = system.topics[topic]
+    return spec.max_length is not None and spec.overflow != "drop_oldest"
+
+
+def removes(system: System, topic: str) -> bool:
+    """Whether a topic can remove a record that nobody has handled, or not take it."""
+    spec = system.topics[topic]
+    return spec.longest_stay <= system.horizon or spec.max_length is not None or spec.retention_size is not None
+
+
+def stored(books: Counter[tuple[str, str]], producer: str) -> int:
+    """Events of a producer that were stored."""
+    return sum(books[producer, term] for term in ("published", "phantom", "unconfirmed"))
 
 
 def check_metrics(events: pd.DataFrame, metrics: dict[tuple[str, str], float], system: System) -> None:
@@ -223,14 +242,15 @@ def check_series(events: pd.DataFrame, left: Measurement, metrics: dict[tuple[st
         if not system.run.drain:
             live = rows["state"].isin(["backlog", "in_flight"])
             assert lag[-1] <= live.sum(), (path, "lag at the end")
-            if never_gives_up(system.consumers[name]):
+            if never_gives_up(system.consumers[name], system):
                 assert lag[-1] == live.sum(), (path, "lag at the end")
 
 
-def never_gives_up(consumer: Consumer) -> bool:
+def never_gives_up(consumer: Consumer, system: System) -> bool:
     """Whether nothing but its effect finishes an event: then no attempt goes on for a finished one without it."""
     assert consumer.redelivery is not None
     first = consumer.commit == "before" or consumer.acknowledge == "before"
+    first |= any(removes(system, topic) for topic in consumer.topics)
     return consumer.redelivery.max_deliveries == 0 and consumer.permanent == "retry" and not first
 
 
@@ -238,24 +258,28 @@ def check_guarantees(events: pd.DataFrame, system: System) -> None:
     """What the consumers' policies promise."""
     derived = {publish.topic for consumer in system.consumers.values() for publish in consumer.publishes}
     again = {consumer.dead_letter.topic for consumer in system.consumers.values() if consumer.dead_letter}
+    again |= {topic.dead_letter for topic in system.topics.values() if topic.dead_letter}
     for consumer in system.consumers.values():
         if consumer.dead_letter and consumer.dead_letter.redrive_to == "topic":
             again |= set(consumer.topics)
     for name, consumer in system.consumers.items():
         rows = events[events["group"] == f"consumers.{name}"]
         first = consumer.commit == "before" or consumer.acknowledge == "before"
-        if not first:
+        removing = any(removes(system, topic) for topic in consumer.topics)
+        if not first and not (removing and consumer.reset == "latest"):
             assert not (rows["state"] == "lost").any(), f"{name}: lost although at least once"
+        buried = consumer.dead_letter and removes(system, consumer.dead_letter.topic)
+        assert removing or buried or not (rows["state"] == "expired").any(), f"{name}: expired without a limit"
         marks = consumer.idempotency
         if marks and marks.protocol == "transaction" and marks.ttl >= 1000.0:
             assert (rows["effects"] <= 1).all(), f"{name}: doubled in spite of marks"
         redelivery, letters = consumer.redelivery, consumer.dead_letter
         assert redelivery is not None
-        if never_gives_up(consumer) and redelivery.through == "lease":
+        if never_gives_up(consumer, system) and redelivery.through == "lease":
             for topic in consumer.topics:
                 if system.topics[topic].fifo and not has_nodes(system):
                     check_order(rows[rows["topic"] == topic], name)
-        if never_gives_up(consumer):
+        if never_gives_up(consumer, system):
             assert not rows["state"].isin(["dead_lettered", "discarded"]).any(), f"{name}: given up"
         once = redelivery.max_deliveries == 1 and consumer.retry is None
         once &= letters is None or letters.redrive_after is None

@@ -206,12 +206,41 @@ def dependencies() -> st.SearchStrategy[Tables]:
     )
 
 
+def sizes() -> st.SearchStrategy[Any]:
+    return st.sampled_from(
+        [500, "1KiB", {"dist": "uniform", "low": 0, "high": "2KiB"}, {"dist": "gamma", "mean": 900, "cv": 1.0}]
+    )
+
+
+@st.composite
+def limits(draw: st.DrawFn, topic: str, delivery: str) -> Tables:
+    """What a topic removes by itself; dead letters go to a later topic, or to one that nobody writes to otherwise."""
+    if draw(st.booleans()):
+        return {}
+    if delivery == "log":
+        kept = {"retention": st.sampled_from([0.5, 2.0, 5.0]), "retention_size": st.sampled_from(["1KiB", "2KiB", 5000])}
+        if topic == "letters":
+            del kept["retention_size"]
+        return draw(table({}, {**kept, "message_size": sizes()}))
+    if delivery == "lease":
+        return draw(table({}, {"retention": ticks}))
+    found: Tables = draw(table({}, {"message_ttl": st.sampled_from([0.0, 0.25, 1.0, 4.0]), "retention": ticks}))
+    later = [t for t in ("b", "c", "letters", "removed") if t > topic]
+    if topic != "letters" and draw(st.booleans()):
+        found["max_length"] = draw(st.integers(1, 5))
+        found["overflow"] = draw(st.sampled_from(["drop_oldest", "reject", *(["reject_dead_letter"] if later else [])]))
+    if found and later and (draw(st.booleans()) or found.get("overflow") == "reject_dead_letter"):
+        found["dead_letter"] = draw(st.sampled_from(later))
+    return found
+
+
 LOG = {
     "batch": st.integers(1, 6),
     "service_per": st.sampled_from(["event", "batch"]),
     "poll_interval": st.sampled_from([0.25, 1.0]),
     "commit": st.sampled_from(["auto", "batch", "record", "before", "transaction"]),
     "commit_interval": st.sampled_from([0.0, 0.5, 2.0]),
+    "reset": st.sampled_from(["earliest", "latest"]),
     "max_poll_interval": st.sampled_from([1.0, 3.0, 20.0]),
     "rebalance": st.sampled_from(["eager", "cooperative", "server"]),
     "rebalance_time": durations(),
@@ -357,7 +386,7 @@ def in_step(part: Any) -> Any:
 @st.composite
 def systems(draw: st.DrawFn) -> Tables:
     """A whole scenario: up to three producers, chains over three topics, dead letters that are read, four faults."""
-    delivery = {topic: draw(st.sampled_from(list(FIELDS))) for topic in ("a", "b", "c", "letters")}
+    delivery = {topic: draw(st.sampled_from(list(FIELDS))) for topic in ("a", "b", "c", "letters", "removed")}
     profile = draw(st.sampled_from(list(HOMES)))
     tables: Tables = {
         "run": {
@@ -365,7 +394,9 @@ def systems(draw: st.DrawFn) -> Tables:
             "warmup": draw(st.sampled_from([0.0, 0.0, 2.0])),
         },
         "broker": {"profile": profile},
-        "topics": {topic: draw(topic_tables(how, HOMES[profile])) for topic, how in delivery.items()},
+        "topics": {
+            topic: {**draw(topic_tables(how, HOMES[profile])), **draw(limits(topic, how))} for topic, how in delivery.items()
+        },
         "producers": {f"p{i}": draw(producers(["a", "b"])) for i in range(draw(st.integers(1, 3)))},
         "dependencies": {f"d{i}": draw(dependencies()) for i in range(draw(st.integers(0, 2)))},
         "consumers": {},
@@ -373,6 +404,10 @@ def systems(draw: st.DrawFn) -> Tables:
     if draw(st.booleans()) and draw(st.booleans()):
         tables["run"] |= {"drain": True, "drain_limit": 30.0}
     written = sorted({producer["topic"] for producer in tables["producers"].values()})
+    for topic in sorted(tables["topics"]):
+        if topic in written and (moved := tables["topics"][topic].get("dead_letter")):
+            written.append(moved)
+    written = sorted(set(written))
     known = list(tables["dependencies"])
     for i in range(draw(st.integers(1, 3))):
         first = draw(st.sampled_from(written))

@@ -212,6 +212,33 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     ("slos", slo(above=1), "slos[0]", ["both below and above", "exactly one"]),
     ("slos", slo(below=None), "slos[0]", ["neither below nor above"]),
     ("slos", slo(below="1m"), "slos[0].below", ["lag_max is not a time"]),
+    ("topics/t/message_ttl", "1s", "topics.t.message_ttl", ['delivery = "log"', "only with queue"]),
+    ("topics/t/max_length", 5, "topics.t.max_length", ["found 5", 'delivery = "log"', "only with queue"]),
+    ("topics/t/overflow", "reject", "topics.t.overflow", ['delivery = "log"', "only with queue"]),
+    ("topics/t/dead_letter", "d", "topics.t.dead_letter", ['delivery = "log"', "only with queue"]),
+    ("topics/q/retention_size", "1MB", "topics.q.retention_size", ['delivery = "queue"', "only with log"]),
+    ("topics/t/retention_size", 0, "topics.t.retention_size", ["found 0", "above 0"]),
+    ("topics/q/overflow", "reject", "topics.q.overflow", ['found "reject"', "only with max_length"]),
+    ("topics/q/overflow", "drop", "topics.q.overflow", ['found "drop"', '"drop_oldest"']),
+    ("topics/q/dead_letter", "d", "topics.q.dead_letter", ['found "d"', "only with message_ttl, max_length or retention"]),
+    (
+        "topics/q",
+        {"delivery": "queue", "max_length": 5, "overflow": "reject_dead_letter"},
+        "topics.q.dead_letter",
+        ['required by overflow = "reject_dead_letter", but missing'],
+    ),
+    (
+        "topics/q",
+        {"delivery": "queue", "message_ttl": 1, "dead_letter": "q"},
+        "topics.q.dead_letter",
+        ['found "q", the topic itself', "another topic"],
+    ),
+    (
+        "topics/t/message_size",
+        {"dist": "lognormal", "mean": "1KiBB", "cv": 1},
+        "topics.t.message_size",
+        ["64KiB"],
+    ),
     # what would never end
     ("consumers/log/publishes", [{"topic": "t"}], "consumers.log.publishes[0]", ["without end (t)", "below 1"]),
     (
@@ -264,13 +291,6 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     # what is not built
     ("broker/publish_latency", "1mms", "broker.publish_latency", ["1mms"]),
     ("broker/disk", "1GB", "broker.disk", ["not supported yet"]),
-    (
-        "topics/t",
-        {"retention": "5m"},
-        "topics.t.retention",
-        ["300 s", "shorter than the run (600 s) is not supported yet", "must be at least 600 s"],
-    ),
-    ("topics/t", {"max_length": 5}, "topics.t.max_length", ["not supported yet"]),
     ("consumers/log/poll_wait", "2s", "consumers.log.poll_wait", ["2 s is not supported yet in a log", "must be 0.5 s"]),
     ("consumers/log/hedge_after", "1s", "consumers.log.hedge_after", ["not supported yet"]),
     (
@@ -392,6 +412,43 @@ def test_coming_back_for_ever_is_allowed_where_it_takes_time():
     for spacing in ({"delays": [0, 5]}, {"base": 5, "jitter": "full"}, {"delays": [5], "immediate": 2}):
         data["consumers"]["queue"]["redelivery"] = {"max_deliveries": 0, **spacing}
         Scenario.from_dict(data)
+
+
+def test_a_topic_of_dead_letters_may_be_limited_in_time_and_not_yet_in_length():
+    data = changed("topics/d", {"delivery": "queue", "message_ttl": 5, "max_length": 5})
+    data["consumers"]["queue"]["dead_letter"] = {"topic": "d"}
+    (problem,) = problems(data)
+    assert problem.path == "topics.d.max_length"
+    assert "not supported yet for a topic of dead letters (of consumers.queue)" in problem.found
+    del data["topics"]["d"]["max_length"]
+    Scenario.from_dict(data)
+
+
+def test_dead_letter_topics_in_a_circle_are_refused_and_a_chain_is_not():
+    data = changed("topics/q", {"delivery": "queue", "message_ttl": 1, "dead_letter": "e"})
+    data["topics"]["e"] = {"delivery": "queue", "max_length": 9, "dead_letter": "f"}
+    Scenario.from_dict(data)
+    data["topics"]["f"] = {"delivery": "queue", "retention": 5, "dead_letter": "q"}
+    first, *others = problems(data)
+    assert first.path == "topics.q.dead_letter"
+    assert "leads back here (q -> e -> f -> q)" in first.found
+    assert [problem.path for problem in others] == ["topics.e.dead_letter", "topics.f.dead_letter"]
+
+
+def test_a_round_through_a_delay_is_allowed_where_it_dies_out():
+    data = changed("topics/wait", {"delivery": "queue", "message_ttl": 5, "dead_letter": "q"})
+    data["consumers"]["queue"]["publishes"] = [{"topic": "wait", "probability": 0.5}]
+    Scenario.from_dict(data)
+    data["consumers"]["queue"]["publishes"] = [{"topic": "wait"}]
+    (problem,) = problems(data)
+    assert "without end (q -> wait)" in problem.found
+
+
+def test_closed_clients_need_a_pause_where_what_they_send_may_be_gone_at_once():
+    data = changed("producers/q/arrivals/think", 0)
+    data["topics"]["q"]["max_length"] = 5
+    (problem,) = problems(data)
+    assert problem.path == "producers.q.arrivals.think"
 
 
 def test_closed_clients_without_any_pause_are_refused():

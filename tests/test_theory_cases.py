@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import theory_delivery
 import theory_failures
+import theory_limits
 import theory_outages
 import theory_queues
 import theory_retries
@@ -16,15 +17,14 @@ STUDIES: list[Study] = [
     *theory_outages.STUDIES,
     *theory_retries.STUDIES,
     *theory_delivery.STUDIES,
+    *theory_limits.STUDIES,
 ]
 
 MISSING: dict[str, tuple[str, tuple[str, ...]]] = {
-    "Q25": ("message_ttl is not built", ()),
     "U03": ("crews are not built", ("availability_one_crew", "mean_quorum_outage_one_crew")),
     "U05": ("paths are not built", ()),
     "R02": ("chains of dependencies are not built", ()),
     "R15": ("hedge_after is not built", ()),
-    "O07": ("retention shorter than the run is not built", ()),
     "D06": ("brokers do not fail, and replicas have no lag", ()),
     "D08b": ("acknowledgements take no time, and brokers do not fail", ()),
     "D10": ("outbox is not built", ()),

@@ -104,7 +104,8 @@ def station_of(system: System, component: str) -> Station | None:
     group = resolved.consumers[name]
     rate = _poisson_rate(resolved, group)
     topic = resolved.topics[group.topics[0]]
-    if rate is None or topic.delivery != "queue" or topic.retention is not None or not _is_plain(group):
+    removes = topic.longest_stay < math.inf or topic.max_length is not None
+    if rate is None or topic.delivery != "queue" or removes or not _is_plain(group):
         return None
     assert isinstance(group.service, Exponential)
     prefetch = math.inf if group.prefetch is None else group.prefetch
@@ -123,6 +124,7 @@ def _poisson_rate(system: System, group: Consumer) -> float | None:
     topic = group.topics[0]
     published = any(publish.topic == topic for each in system.consumers.values() for publish in each.publishes)
     buried = any(each.dead_letter and each.dead_letter.topic == topic for each in system.consumers.values())
+    buried |= any(each.dead_letter == topic for each in system.topics.values())
     writers = [producer for producer in system.producers.values() if producer.topic == topic]
     if published or buried or not writers:
         return None

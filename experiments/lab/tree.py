@@ -35,6 +35,9 @@ def _add_topic(branch: Tree, scenario: Scenario, topic: str, unfolded: set[str])
     for name, consumer in scenario.consumers.items():
         if topic in consumer.topics:
             _add_group(node, scenario, name, consumer, unfolded)
+    spec = scenario.topics.get(topic)
+    if spec is not None and spec.dead_letter:
+        _add_topic(node.add("what it removes"), scenario, spec.dead_letter, unfolded)
 
 
 def _add_group(branch: Tree, scenario: Scenario, name: str, consumer: Consumer, unfolded: set[str]) -> None:
