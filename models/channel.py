@@ -71,14 +71,15 @@ class Channel:
         self._spread = sim.stream(f"topics.{name}/partition")
         self._partition_of_key: dict[int, int] = {}
 
-    def partition_of(self, event: int) -> Partition:
-        """The partition of an event: by its key, or drawn once where it has none."""
+    def partition_of(self, event: int, origin: Messages | None = None) -> Partition:
+        """The partition of an event, which may be of another topic still: by its key, or drawn once where it has none."""
         partitions = self.partitions
         if len(partitions) == 1:
             return partitions[0]
-        key = self.messages.key[event] if self.messages.key else NONE
+        messages = self.messages if origin is None else origin
+        key = messages.key[event] if messages.key else NONE
         if key == NONE:
-            return partitions[int(self._spread.uniform(self.messages.identity(event)) * len(partitions))]
+            return partitions[int(self._spread.uniform(messages.identity(event)) * len(partitions))]
         number = self._partition_of_key.get(key)
         if number is None:
             number = self._partition_of_key[key] = partition_of(key, len(partitions))
@@ -123,8 +124,8 @@ class Channel:
             self.sim.hold()
             self.dead_letters.adopt(self.messages, event, self._source, self.sim._now)
 
-    def takes(self, event: int) -> bool:
-        """Whether a record of the event would be stored now."""
+    def takes(self, origin: Messages, event: int) -> bool:
+        """Whether a record of an event of another topic would be stored now."""
         return True
 
     def add_child(self, parents: Messages, parent: int, source: int, key: int, copy: int | None, now: float) -> int:

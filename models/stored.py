@@ -117,9 +117,9 @@ class StoredTopic(Channel):
             self.moved.add(event)
         self.house.post(event)
 
-    def takes(self, event: int) -> bool:
+    def takes(self, origin: Messages, event: int) -> bool:
         """As of any channel."""
-        return self.replicas[self.partition_of(event).number].serves()
+        return self.replicas[self.partition_of(event, origin).number].serves()
 
     def uncommitted(self) -> Iterator[int]:
         """As of any channel."""

@@ -288,3 +288,12 @@ def test_a_leased_queue_deletes_what_is_too_old() -> None:
     assert run.attempts() == [(1, 0), (3, 1), (5, 0)]
     assert run.trail("expiries") == [(6, n) for n in range(1, 6)] + [(7.5, 0)]
     assert run.states() == {"expired": 6}
+
+
+def test_unsafe_dead_letters_find_a_partition_of_their_own_topic() -> None:
+    """The events of t are more than those of d have been, whatever their numbers."""
+    consumer = {"transient_failure": 1.0, "redelivery": {"max_deliveries": 1}, "dead_letter": {"topic": "d", "safe": False}}
+    topics = {"t": {"max_length": 9, "overflow": "reject"}, "d": {"delivery": "log", "partitions": 3}}
+    run = played({}, consumer=consumer, topics=topics)
+    assert run.states() == {"dead_lettered": 6}
+    assert sum(len(partition.records) for partition in run.parts.channels["d"].partitions) == 6
