@@ -111,8 +111,9 @@ class LeaseQueue:
 
     `places` counts the copies ever sent, `again` those beyond an event's first. `leased`: what is hidden, by place.
     `settled`: deletions, written only for a trace. `on_available` is called when something can be received. `served`: the
-    broker answers; while it does not, nothing is received, deleted or extended, and leases run on. What is `age` old (s; SQS:
-    `MessageRetentionPeriod`), from when it was sent, is deleted: at once if it is visible, else as it comes back.
+    broker answers; while it does not, nothing is received, deleted or extended, and leases run on.
+    What is `age` old (s; SQS: `MessageRetentionPeriod`), from when it was sent, is deleted: at once if it is visible, else as
+    it comes back.
     """
 
     def __init__(

@@ -117,7 +117,10 @@ class LimitedQueue(Queue):
     # -- what goes ----------------------------------------------------------------------------------------------------
 
     def push(self) -> None:
-        """As of any queue; what came back too old is not handed out again, and what is too many goes."""
+        """As of any queue; what came back too old is not handed out again, and what is too many goes. Without a leader nothing
+        is removed either."""
+        if not self.served:
+            return
         self._remove_old(self.sim._now, inclusive=False)
         super().push()
         if not self.limits.refuses and self.length > self.limits.length and not self._is_awaited():
@@ -158,5 +161,7 @@ class LimitedQueue(Queue):
 
     def _ring(self) -> None:
         self._alarm, self._armed_for = None, INFINITY
+        if not self.served:
+            return
         self._remove_old(self.sim._now, inclusive=True)
         self._watch()

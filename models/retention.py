@@ -115,7 +115,7 @@ class RetainedPartition(Partition):
 
     def is_lost(self, offset: int) -> bool:
         """Whether a leader took that record with it."""
-        return self.visible is not None and any(start <= offset < end for start, end in self.gaps)
+        return any(start <= offset < end for start, end in self.gaps)
 
     def stays(self) -> np.ndarray:
         """Times (s) at which each record came and at which it went, or will go: shape (2, records)."""
@@ -156,7 +156,9 @@ class RetainedCursor(Cursor):
             self.written_off = offset
 
     def _expire(self, offset: int, time: float) -> None:
-        if not self.log.is_lost(offset):
+        if self.log.is_lost(offset):
+            self.lose(offset, offset + 1, time)
+        else:
             self.journey.expire(self.records[offset], time)
 
     def go_back(self, offset: int) -> None:
@@ -176,8 +178,10 @@ class RetainedCursor(Cursor):
         self.go_back(self.committed)
 
     def is_gone(self, now: float) -> bool:
-        """Whether the record that it stands at is gone, and there is a leader that says so."""
+        """Whether the record that it stands at is gone, and a leader is there to say so."""
         if self.position >= len(self.records) or not self.log.served:
+            return False
+        if self.owner is None or not self.owner.reaches(self):
             return False
         return self.log.removed_at(self.position) <= now
 
@@ -189,11 +193,16 @@ class RetainedCursor(Cursor):
         if self.latest:
             first, start = start, max(start, self.log.end(now))
             for offset in range(first, start):
-                event = self.records[offset]
-                if self.journey.effect[event] != self.journey.effect[event] and not self.log.is_lost(offset):
-                    self.journey.lose(event, now, SKIPPED)
+                self._skip(offset, now)
         self.position = self.handled = start
         self.owner.seeking.pop(self, None)
+
+    def _skip(self, offset: int, now: float) -> None:
+        event = self.records[offset]
+        if self.log.is_lost(offset):
+            self.lose(offset, offset + 1, now)
+        elif self.journey.effect[event] != self.journey.effect[event]:
+            self.journey.lose(event, now, SKIPPED)
 
     def watch(self) -> None:
         """Where somebody waits to be told: one timer for all, on the first record that is unread."""

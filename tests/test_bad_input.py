@@ -291,7 +291,6 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     # what is not built
     ("broker/publish_latency", "1mms", "broker.publish_latency", ["1mms"]),
     ("broker/disk", "1GB", "broker.disk", ["not supported yet"]),
-    ("consumers/log/extend_lease", True, "consumers.log.extend_lease", ["only with lease"]),
     ("consumers/log/poll_wait", "2s", "consumers.log.poll_wait", ["2 s is not supported yet in a log", "must be 0.5 s"]),
     ("consumers/log/hedge_after", "1s", "consumers.log.hedge_after", ["not supported yet"]),
     (

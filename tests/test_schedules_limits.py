@@ -297,3 +297,32 @@ def test_unsafe_dead_letters_find_a_partition_of_their_own_topic() -> None:
     run = played({}, consumer=consumer, topics=topics)
     assert run.states() == {"dead_lettered": 6}
     assert sum(len(partition.records) for partition in run.parts.channels["d"].partitions) == 6
+
+
+# -- brokers that fail --
+
+
+def test_without_a_leader_nothing_expires_until_there_is_one() -> None:
+    """Of six at 1 s two are handled; the only node is away from 4 s to 9 s, and what is too old by then goes at once."""
+    run = played({"message_ttl": 5.0}, fault("crash", 4.0, 5.0, "broker.nodes[0]"), consumer={"prefetch": 1})
+    assert {time for time, _ in run.trail("expiries")} == {9.0}
+    assert run.states()["expired"] >= 4
+
+
+@pytest.mark.parametrize("reset", ["earliest", "latest"])
+def test_records_of_a_replicated_log_go_as_those_of_any_other(reset: str) -> None:
+    """With three nodes and no lag between them, and a follower that fails for a while."""
+    tables: Tables = {
+        "run": {"duration": 60.0},
+        "broker": {"profile": "kafka", "nodes": 3, "replication_factor": 3, "min_insync_replicas": 2, "replication_lag": 0.0},
+        "topics": {"t": {"retention": 5.0}},
+        "producers": {"p": {"topic": "t", "arrivals": {"process": "constant", "rate": 1.0, "limit": 12}}},
+        "consumers": {"c": {"topic": "t", "service": 2.0, "batch": 1, "reset": reset}},
+        "faults": [fault("crash", 30.0, 5.0, "broker.nodes[2]")],
+    }
+    run = Played(tables)
+    if reset == "earliest":
+        assert run.trail("expiries") == [(11, 5), (13, 7), (15, 9), (17, 11)]
+    else:
+        assert run.trail("losses") == [(11, n) for n in range(6, 11)]
+        assert run.effects()[-1] == (14, 11)
