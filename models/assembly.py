@@ -8,6 +8,7 @@ from typing import Any
 from models.arrivals import ClosedArrivals
 from models.channel import Channel
 from models.cluster import Cluster
+from models.courier import BROKER
 from models.course import Course
 from models.group import Group
 from models.handling import Handling
@@ -27,6 +28,8 @@ from models.queue_subscription import QueueSubscription
 from models.refusing import RefusingTopic
 from models.removal import delay_on
 from models.resolving import handler_terms
+from models.resources import Resources
+from models.retention import size_of
 from models.rules import Rules
 from models.server import Server
 from models.settlement import Settlement
@@ -74,6 +77,7 @@ class Assembly:
                 parts.channels[name].buries_in(parts.channels[topic.dead_letter])
                 delay = delay_on(parts.channels[name], self._place())
                 parts.delays += [] if delay is None else [delay]
+        parts.resources = self._resources()
         for name in scenario.producers:
             parts.producers[f"producers.{name}"] = self._producer(name)
         for group in parts.groups.values():
@@ -91,7 +95,7 @@ class Assembly:
         messages, delivery = Messages(name, is_single(scenario, name)), topic.delivery or "log"
         if cluster is not None and not (delivery == "log" and has_course(scenario, name)):
             stored = (RefusingTopic if topic.refuses else StoredTopic)(sim, name, topic, messages, cluster)
-            stored.house = Outgoing(sim, "broker", "broker", self._surely(), stored, cluster.place)
+            stored.house = Outgoing(sim, BROKER, BROKER, self._surely(), stored, cluster.place)
             return stored
         times = None
         if delivery == "log" and is_undisturbed(scenario, name):
@@ -105,6 +109,15 @@ class Assembly:
         terms = handler_terms(self.scenario)
         changes = {"acks": "all", "idempotent": True, "delivery_timeout": None, "buffer": None, "retry": PublishRetry(cap=1.0)}
         return terms.model_copy(update=changes)
+
+    def _resources(self) -> Resources | None:
+        """What looks after memory and disks, where they are limited."""
+        sim, scenario, cluster = self.sim, self.scenario, self.parts.cluster
+        if cluster is None or (scenario.broker.disk is None and scenario.broker.memory is None):
+            return None
+        stored = [channel for channel in self.parts.channels.values() if isinstance(channel, StoredTopic)]
+        sizes = [size_of(sim, scenario.topics[topic.name], topic.messages) for topic in stored]
+        return Resources(sim, cluster, stored, sizes, cluster.place)
 
     def _course(self, topic: str, messages: Messages) -> Course:
         """The way of the only producer's events into a topic."""

@@ -6,7 +6,7 @@ silent is cut off after `heartbeat_timeout`; a message held longer than `consume
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from models.handling import Handling
@@ -37,6 +37,11 @@ class Bindings:
         self._fallen = 0
         for queue in queues:
             queue.on_failure = partial(self._requeue, queue)
+            queue.handed_out = partial(self._handed_out, queue)
+
+    def _handed_out(self, queue: Queue) -> Iterator[int]:
+        for life in self.members:
+            yield from (event for of, _, event, _ in life.unacked.values() if of is queue)
 
     def _requeue(self, queue: Queue) -> None:
         """The queue has lost its leader, and with it who holds what: all of it is ready again for the next."""

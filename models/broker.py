@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
-
-from models.later import later
 from models.scalars import UNLIMITED, Count, Factor, Flag
 from simulator.distributions import Constant, Dist
 from simulator.spec import Spec
@@ -45,7 +42,7 @@ class Broker(Spec):
     publish_latency: Dist = AT_ONCE
     acknowledge_latency: Dist = AT_ONCE
     deliver_latency: Dist = AT_ONCE
-    disk: Annotated[Size | None, UNLIMITED] = Field(None, json_schema_extra=later())
-    memory: Annotated[Size | None, UNLIMITED] = Field(None, json_schema_extra=later())
+    disk: Annotated[Size | None, UNLIMITED] = None
+    memory: Annotated[Size | None, UNLIMITED] = None
     memory_alarm: Fraction | None = None
     max_publish_rate: Annotated[Factor | None, UNLIMITED] = None

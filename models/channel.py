@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from models.journey import Journey
@@ -31,6 +31,9 @@ class Bound(Protocol):
 
     def serve(self, served: bool) -> None:
         """Whether there is a node to serve it."""
+
+    def kept(self) -> Iterator[int]:
+        """Events of which it holds a copy, ready or handed out."""
 
     def lose_leader(self) -> None:
         """The node that leads it is gone, with what it knew of who holds what."""

@@ -23,6 +23,7 @@ def contradictions(scenario: Outline) -> Iterator[Problem]:
     whole = resolve(scenario)
     yield from _of_run(scenario)
     yield from _of_broker(scenario)
+    yield from _of_memory(scenario, whole)
     for name, topic in scenario.topics.items():
         yield from topic_problems(name, topic, whole)
     if not scenario.producers and not scenario.sagas:
@@ -69,6 +70,12 @@ def _of_broker(scenario: Outline) -> Iterator[Problem]:
     if least > replicas:
         found = f"found {least} in-sync replicas of {replicas}"
         yield Problem("broker.min_insync_replicas", found, f"must be at most replication_factor ({replicas})")
+
+
+def _of_memory(scenario: Outline, whole: Outline) -> Iterator[Problem]:
+    if scenario.broker.memory is not None and all(topic.delivery == "log" for topic in whole.topics.values()):
+        found = f"found {scenario.broker.memory:g} bytes, and all topics are logs"
+        yield Problem("broker.memory", found, "only with delivery queue or lease")
 
 
 def _of_producer(name: str, whole: Outline) -> Iterator[Problem]:

@@ -67,7 +67,8 @@ class Client:
         """Nodes or links have changed."""
         routes, courier = self.routes, self.courier
         courier.look()
-        self.clear = routes.open and routes.swift and not (routes.lossy or self._gathers or courier.frozen)
+        held_up = routes.lossy or self._gathers or courier.frozen or courier.is_blocked()
+        self.clear = routes.open and routes.swift and not held_up
         if not routes.open:
             coming = self.buffer.coming.values()
             for entry in [each for each in coming if each.sender is self and each.commit >= self.sim.now]:

@@ -28,7 +28,10 @@ INFINITY = math.inf
 
 
 class Cluster:
-    """All nodes of one replication. `disturbed`: whoever must know that nodes or links have changed."""
+    """All nodes of one replication. `disturbed`: whoever must know that nodes or links have changed.
+
+    `blocks`: nobody may publish, because memory or disk is full; `full`: numbers of nodes whose disk takes no more of a log.
+    """
 
     def __init__(self, sim: Simulation, spec: Broker, links: Links, place: int) -> None:
         self.sim = sim
@@ -44,6 +47,8 @@ class Cluster:
         self._constant = spec.replication_lag.value if isinstance(spec.replication_lag, Constant) else None
         self._detection = sim.stream("broker/detection")
         self._election = sim.stream("broker/election")
+        self.blocks = False
+        self.full: set[int] = set()
         self._side = {node.number for node in self.nodes}
         links.listeners.append(self.look)
 

@@ -9,12 +9,14 @@ from typing import Protocol
 import numpy as np
 
 from models.channel import Channel
+from models.client import Client
 from models.faults import Fault
 from models.gate import Gate
 from models.group import Group
 from models.injection import Injection
 from models.journey import BROKER
 from models.level import Level
+from models.periods import merged_spans
 from models.producing import Producing
 from models.publisher import Publisher
 from models.record import (
@@ -30,6 +32,7 @@ from models.record import (
     TopicRecord,
 )
 from models.replica import ReplicaSet
+from models.resources import Resources
 from models.retention import RetainedPartition
 from models.run import Run
 from models.scenario import Scenario
@@ -78,6 +81,7 @@ class Running(Protocol):
     servers: dict[str, Server]
     groups: dict[str, Group]
     injection: Injection
+    resources: Resources | None
     window: Window
     end: float
 
@@ -98,7 +102,7 @@ def collect(parts: Running, fates: Fates, trace: bool) -> SystemRecord:
         duration=scenario.run.duration,
         warmup=scenario.run.warmup,
         end=parts.end,
-        producers=[_producer(producer, parts.end) for producer in parts.producers.values()],
+        producers=[_producer(producer, parts) for producer in parts.producers.values()],
         topics={name: _topic(channel) for name, channel in parts.channels.items()},
         groups=[_group(group, parts, fates[name], trace) for name, group in parts.groups.items()],
         dependencies=[_dependency(server, parts.window) for server in parts.servers.values()],
@@ -108,7 +112,7 @@ def collect(parts: Running, fates: Fates, trace: bool) -> SystemRecord:
     )
 
 
-def _producer(producer: Producing, end: float) -> ProducerRecord:
+def _producer(producer: Producing, parts: Running) -> ProducerRecord:
     messages, publisher = producer.messages, producer.publisher
     mine = messages.roots(producer.root)
     passage = messages.passage
@@ -119,12 +123,21 @@ def _producer(producer: Producing, end: float) -> ProducerRecord:
         produced=view(messages.produced)[mine],
         stored=messages.stored()[mine],
         acknowledged=view(messages.produced if passage is None else passage.acknowledged, len(messages))[mine],
-        verdicts=verdicts_of(messages, end)[mine],
+        verdicts=verdicts_of(messages, parts.end)[mine],
         retries=np.sort(np.concatenate([client.courier.retries["time"] for client in clients])) if clients else np.empty(0),
-        blocked=sorted(span for client in clients for span in _spans(client.buffer.blocked)),
+        blocked=sorted(span for client in clients for span in _blocked(client, parts)),
         instances=max(1, len(clients)),
         given_up=None if publisher is None else _given_up(publisher, len(messages))[mine],
     )
+
+
+def _blocked(client: Client, parts: Running) -> list[tuple[float, float]]:
+    """When a client had no room for an event, or the broker let nobody publish."""
+    spans = _spans(client.buffer.blocked)
+    if parts.resources is not None:
+        spans += _spans(parts.resources.blocked)
+    starts, ends = merged_spans(spans)
+    return list(zip(starts.tolist(), ends.tolist(), strict=True))
 
 
 def _given_up(publisher: Publisher, events: int) -> np.ndarray:

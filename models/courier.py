@@ -17,6 +17,9 @@ from models.stored import StoredTopic
 from simulator.recorder import Trail
 from simulator.simulation import COMPLETION, TIMER, WAIT_END, Simulation
 
+BROKER = "broker"
+"""Path of the broker where it publishes itself."""
+
 
 class Customer(Protocol):
     """Whose parcels they are."""
@@ -52,7 +55,24 @@ class Courier:
         self.retries = Trail(event="i", time="d")
         self.frozen = False
         self._unheard: list[Callable[[], None]] = []
+        self._stalled: dict[Parcel, None] = {}
         self._luck = sim.stream(f"{name}/retry")
+
+    def is_blocked(self) -> bool:
+        """Whether the broker lets nobody publish but itself."""
+        return self.cluster.blocks and self.path != BROKER
+
+    def stalls(self, parcel: Parcel) -> bool:
+        """Whether a parcel waits until the broker lets it in."""
+        if self.is_blocked():
+            self._stalled[parcel] = None
+            return True
+        return False
+
+    def _unblock(self) -> None:
+        stalled, self._stalled = self._stalled, {}
+        for parcel in stalled:
+            self._transmit(parcel)
 
     def defers(self, happening: Callable[[], None]) -> bool:
         """Whether a process that stands still will meet something only when it goes on."""
@@ -70,6 +90,8 @@ class Courier:
     def look(self) -> None:
         """Nodes or links have changed: connections to nodes that have gone down now are over, as soon as that is known."""
         self.routes.look()
+        if self._stalled and not self.cluster.blocks:
+            self._unblock()
         now = self.sim.now
         for node in self.cluster.nodes:
             if node.broke == now and not node.dark:
@@ -104,7 +126,7 @@ class Courier:
     # -- tries --------------------------------------------------------------------------------------------------------
 
     def _transmit(self, parcel: Parcel) -> None:
-        if parcel.state != DUE or self.defers(partial(self._transmit, parcel)):
+        if parcel.state != DUE or self.stalls(parcel) or self.defers(partial(self._transmit, parcel)):
             return
         now = self.sim.now
         parcel.tries += 1
@@ -186,6 +208,7 @@ class Courier:
         for parcel in self.customer.parcels_out():
             parcel.state = DONE
         self._unheard.clear()
+        self._stalled.clear()
         if self.lanes is not None:
             self.lanes.clear()
         self.routes.forget()

@@ -11,6 +11,7 @@ from models.links import Way
 from models.message import Messages
 from models.passage import Passage
 from models.producer import Producer
+from simulator.distributions import Constant
 from simulator.simulation import Simulation
 
 
@@ -62,7 +63,9 @@ class Course:
             available = np.maximum(available, held)
         return available
 
-    def _lags(self, partition: int, node: int, events: np.ndarray) -> np.ndarray:
+    def _lags(self, partition: int, node: int, events: np.ndarray) -> np.ndarray | float:
+        if isinstance(self.broker.replication_lag, Constant):
+            return self.broker.replication_lag.value
         stream = self._sim.stream(f"topics.{self.messages.topic}[{partition}]/replication")
         first, last = int(events[0]), int(events[-1])
         luck = stream.block(self.key, first, last - first + 1, node)[events - first]

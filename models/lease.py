@@ -221,6 +221,11 @@ class LeaseQueue:
                 self._stop_extending(copy)
         self._call()
 
+    def kept(self) -> Iterator[int]:
+        """As of any queue."""
+        yield from (copy.event for copy in self.line)
+        yield from (copy.event for copy in self.leased.values())
+
     def lose_leader(self) -> None:
         """As of any queue: leases are kept with the messages."""
 

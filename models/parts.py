@@ -13,6 +13,7 @@ from models.links import Links
 from models.network import Network
 from models.producing import Producing
 from models.queue import Queue
+from models.resources import Resources
 from models.scenario import Scenario
 from models.server import Server
 from simulator.simulation import Simulation
@@ -27,6 +28,7 @@ class Parts:
         self.scenario = scenario
         self.links = Links(sim, scenario.network or Network())
         self.cluster: Cluster | None = None
+        self.resources: Resources | None = None
         self.channels: dict[str, Channel] = {}
         self.producers: dict[str, Producing] = {}
         self.servers: dict[str, Server] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from heapq import heapify, heappop, heappush
 from typing import Protocol
 
@@ -43,6 +43,7 @@ class Queue:
         self.settled = Trail(event="i", time="d")
         self.served = True
         self.on_failure: Callable[[], None] | None = None
+        self.handed_out: Callable[[], Iterator[int]] | None = None
 
     def append(self, event: int) -> None:
         """A new message at the tail."""
@@ -83,6 +84,13 @@ class Queue:
         self.served = served
         if served:
             self.push()
+
+    def kept(self) -> Iterator[int]:
+        """Events of which it holds a copy, ready or handed out."""
+        yield from (event for _, event in self.ready)
+        yield from (event for _, event in self.returned)
+        if self.handed_out is not None:
+            yield from self.handed_out()
 
     def lose_leader(self) -> None:
         """The leader is gone: what is unacknowledged is ready again for the next."""

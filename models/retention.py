@@ -39,8 +39,12 @@ def retention_of(sim: Simulation, topic: Topic, messages: Messages) -> Retention
     size = math.inf if topic.retention_size is None else topic.retention_size
     if min(age, size) == math.inf:
         return None
-    sizes = drawer(sim.stream(f"topics.{messages.topic}/size"), messages, topic.message_size, ONCE)
-    return Retention(age, size, sizes)
+    return Retention(age, size, size_of(sim, topic, messages))
+
+
+def size_of(sim: Simulation, topic: Topic, messages: Messages) -> Draw:
+    """Size of each message of a topic (bytes)."""
+    return drawer(sim.stream(f"topics.{messages.topic}/size"), messages, topic.message_size, ONCE)
 
 
 class RetainedPartition(Partition):
@@ -101,6 +105,12 @@ class RetainedPartition(Partition):
         for event in self.records[len(reach) :]:
             total += size(event, ONCE)
             reach.append(total)
+
+    def kept(self, now: float) -> float:
+        """Bytes of the records that are left."""
+        self._add_up()
+        first = self.first_left(now)
+        return (self.reach[-1] if self.reach else 0.0) - (self.reach[first - 1] if first else 0.0)
 
     def first_left(self, now: float) -> int:
         """Offset of the first record that is left, or of the next to come."""

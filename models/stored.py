@@ -64,7 +64,7 @@ class StoredTopic(Channel):
 
     def welcomes(self, replicas: ReplicaSet, acks: str | None, number: int, events: Iterable[int]) -> bool:
         """Whether the leader takes these events, from a publisher who wants so many acknowledgements."""
-        return acks != "all" or self.has_enough(replicas)
+        return replicas.leader not in self.cluster.full and (acks != "all" or self.has_enough(replicas))
 
     def is_partly_full(self, events: Sequence[int]) -> bool:
         """Whether a queue would refuse these events: none does, but where a topic is to refuse what is too much."""

@@ -117,6 +117,8 @@ class System(Scenario):
                 lose_what_was_cut_off(channel)
                 for replicas in channel.replicas:
                     replicas.service.finish(parts.end)
+        if parts.resources is not None:
+            parts.resources.finish(parts.end)
         for producer in parts.producers.values():
             if producer.publisher is not None:
                 producer.publisher.finish()

@@ -71,8 +71,14 @@ def has_nodes(scenario: Outline) -> bool:
     replicated = broker.replication_factor > 1 and (broker.replication_interval or broker.replication_lag.mean > 0)
     gathering = any(producer.outbox or (producer.linger and producer.batch > 1) for producer in scenario.producers.values())
     gathering = gathering or any(consumer.outbox for consumer in scenario.consumers.values())
-    limited = broker.max_publish_rate is not None or any(topic.refuses for topic in scenario.topics.values())
+    limited = is_limited(scenario) or any(topic.refuses for topic in scenario.topics.values())
     return bool(limited or replicated or gathering or any(law.mean > 0 for law in latencies) or can_break(scenario))
+
+
+def is_limited(scenario: Outline) -> bool:
+    """Whether the nodes of the broker take only so much."""
+    broker = scenario.broker
+    return any(limit is not None for limit in (broker.max_publish_rate, broker.disk, broker.memory))
 
 
 def can_break(scenario: Outline) -> bool:
@@ -104,7 +110,7 @@ def may_cut(scenario: Outline, one: str, others: Iterable[str]) -> bool:
 
 def has_course(scenario: Outline, topic: str) -> bool:
     """Whether the way of a topic's events into it is known when they arrive, as `Course` has it."""
-    if can_break(scenario) or scenario.broker.max_publish_rate is not None or not is_undisturbed(scenario, topic):
+    if can_break(scenario) or is_limited(scenario) or not is_undisturbed(scenario, topic):
         return False
     producer = next(each for each in scenario.producers.values() if each.topic == topic)
     network = scenario.network

@@ -290,7 +290,6 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     ("consumers/queue/consumer_timeout", "1ns", "consumers.queue.consumer_timeout", ["1e-09 s", "at least 6e-07 s"]),
     # what is not built
     ("broker/publish_latency", "1mms", "broker.publish_latency", ["1mms"]),
-    ("broker/disk", "1GB", "broker.disk", ["not supported yet"]),
     ("consumers/log/poll_wait", "2s", "consumers.log.poll_wait", ["2 s is not supported yet in a log", "must be 0.5 s"]),
     ("consumers/log/hedge_after", "1s", "consumers.log.hedge_after", ["not supported yet"]),
     (
