@@ -70,6 +70,7 @@ def final_states(group: Group, servers: Iterable[Server]) -> tuple[list[np.ndarr
         lives.append(live)
         effect = view(journey.effect, events)
         state[effect == effect] = PROCESSED
+        state[(state == BACKLOG) & np.isnan(journey.messages.stored())] = UNKNOWN
         states.append(state)
     return states, lives
 

@@ -14,7 +14,6 @@ from models.broker import Broker
 from models.links import Links
 from models.nodes import Following, Node
 from models.replica import ReplicaSet
-from simulator.distributions import Constant, Distribution
 from simulator.simulation import DELIVERY, TIMER, Simulation
 from simulator.streams import Stream, name_key
 
@@ -43,8 +42,6 @@ class Cluster:
         self.disturbed: list[Callable[[], None]] = []
         self.interval = spec.replication_interval
         self.mean_lag = 0.0 if self.interval is not None else spec.replication_lag.mean
-        self._lag: Distribution = spec.replication_lag
-        self._constant = spec.replication_lag.value if isinstance(spec.replication_lag, Constant) else None
         self._detection = sim.stream("broker/detection")
         self._election = sim.stream("broker/election")
         self.blocks = False
@@ -54,12 +51,13 @@ class Cluster:
 
     # -- what replicas ask --------------------------------------------------------------------------------------------
 
-    def lag(self, stream: Stream, identity: int, node: int) -> float:
-        """Seconds after which a follower has a record, by the identity of its event."""
-        number = node % len(self.nodes)
-        if self._constant is not None:
-            return self._constant * self.nodes[number].slow
-        return self._lag.ppf(stream.uniform(identity, node)) * self.nodes[number].slow
+    def slowness(self, node: int) -> float:
+        """How many times as long copies to a node take as they should."""
+        return self.nodes[node].slow
+
+    def catching_up(self, stream: Stream, node: int, turn: int) -> float:
+        """Seconds after which a replica has what it lacks, the `turn`-th time."""
+        return self.spec.replication_lag.ppf(stream.uniform(node, turn)) * self.nodes[node].slow
 
     def in_touch(self, one: int, other: int) -> bool:
         """Whether two nodes work and reach each other."""

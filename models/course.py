@@ -11,7 +11,6 @@ from models.links import Way
 from models.message import Messages
 from models.passage import Passage
 from models.producer import Producer
-from simulator.distributions import Constant
 from simulator.simulation import Simulation
 
 
@@ -31,16 +30,13 @@ class Course:
         self.to, self.back = to, back
         self.passage = messages.passage = Passage()
         self.passage.stored = messages.produced if to.instant else array("d")
-        self._sim = sim
+        self._luck = sim.stream(f"topics.{messages.topic}/replication")
         self._held: dict[tuple[int, int], float] = {}
 
     def write(self, first: int, times: np.ndarray, partitions: np.ndarray) -> None:
         """Events from the number `first` on, produced at `times` into `partitions`."""
         stored = times + self.to.base
-        available = stored.copy()
-        for partition in np.unique(partitions):
-            mine = np.flatnonzero(partitions == partition)
-            available[mine] = self._committed(int(partition), first + mine, stored[mine])
+        available = self._committed(first, stored, partitions)
         passage, acks = self.passage, self.spec.acks
         if not self.to.instant:
             passage.stored.frombytes(stored.tobytes())
@@ -49,24 +45,26 @@ class Course:
         passage.acknowledged.frombytes(np.ascontiguousarray(answered).tobytes())
         passage.failed.extend(bytes(len(times)))
 
-    def _committed(self, partition: int, events: np.ndarray, stored: np.ndarray) -> np.ndarray:
-        """When every follower of a partition holds its records."""
-        broker, available = self.broker, stored
-        for turn in range(1, broker.replication_factor):
-            node = (partition + turn) % broker.nodes
-            if broker.replication_interval is not None:
-                held = np.ceil(stored / broker.replication_interval) * broker.replication_interval
-            else:
-                held = stored + self._lags(partition, node, events)
-            held = np.maximum(np.maximum.accumulate(held), self._held.get((partition, node), 0.0))
-            self._held[partition, node] = float(held[-1])
-            available = np.maximum(available, held)
+    def _committed(self, first: int, stored: np.ndarray, partitions: np.ndarray) -> np.ndarray:
+        """When every follower of its partition holds each record."""
+        broker, available = self.broker, stored.copy()
+        due: dict[int, np.ndarray] = {}
+        for partition in np.unique(partitions):
+            mine = np.flatnonzero(partitions == partition)
+            for turn in range(1, broker.replication_factor):
+                node = (int(partition) + turn) % broker.nodes
+                if node not in due:
+                    due[node] = self._copied(first, stored, node)
+                before = self._held.get((int(partition), node), 0.0)
+                held = np.maximum(np.maximum.accumulate(due[node][mine]), before)
+                self._held[int(partition), node] = float(held[-1])
+                available[mine] = np.maximum(available[mine], held)
         return available
 
-    def _lags(self, partition: int, node: int, events: np.ndarray) -> np.ndarray | float:
-        if isinstance(self.broker.replication_lag, Constant):
-            return self.broker.replication_lag.value
-        stream = self._sim.stream(f"topics.{self.messages.topic}[{partition}]/replication")
-        first, last = int(events[0]), int(events[-1])
-        luck = stream.block(self.key, first, last - first + 1, node)[events - first]
-        return self.broker.replication_lag.ppf_array(luck)
+    def _copied(self, first: int, stored: np.ndarray, node: int) -> np.ndarray:
+        """When a node would hold the records if it were not for those before them."""
+        interval = self.broker.replication_interval
+        if interval is not None:
+            return np.asarray(np.ceil(stored / interval) * interval)
+        luck = self._luck.block(self.key, first, len(stored), node)
+        return np.asarray(stored + self.broker.replication_lag.ppf_array(luck))

@@ -158,7 +158,7 @@ class Cursor:
 
     def __init__(self, sim: Simulation, partition: Partition, journey: Journey, topic: int, retry: bool, place: int) -> None:
         self.sim = sim
-        self.place = place
+        self.place = place + partition.number
         self.partition = partition
         self.times = partition.times
         self.records = partition.records

@@ -59,8 +59,11 @@ class Nodes(Protocol):
     interval: float | None
     mean_lag: float
 
-    def lag(self, stream: Stream, identity: int, node: int) -> float:
-        """Seconds after which a follower has a record, by the identity of its event."""
+    def slowness(self, node: int) -> float:
+        """How many times as long copies to a node take as they should."""
+
+    def catching_up(self, stream: Stream, node: int, turn: int) -> float:
+        """Seconds after which a replica has what it lacks, the `turn`-th time."""
 
     def in_touch(self, one: int, other: int) -> bool:
         """Whether two nodes work and reach each other."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from array import array
 
+import numpy as np
+
 from simulator.recorder import BLOCK, NAN, grow
 
 
@@ -34,3 +36,9 @@ class Passage:
     def is_decided(self, event: int) -> bool:
         """Whether its publisher knows, or believes to know, what became of it."""
         return self.acknowledged[event] == self.acknowledged[event] or bool(self.failed[event])
+
+    def close(self, end: float) -> None:
+        """The run is over: what was to be stored later was not."""
+        stored, available = np.frombuffer(self.stored), np.frombuffer(self.available)
+        late = stored > end
+        stored[late] = available[late] = NAN

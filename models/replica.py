@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from models.entry import INFINITY, Entry, Store
 from models.nodes import Nodes
@@ -23,10 +23,14 @@ class ReplicaSet:
     """The replicas of the partition `number`, by numbers of their nodes, the first leader first.
 
     `leader`: None while there is none. `isolated`: a former leader that does not know that it was replaced. `ends`: how many
-    records a replica out of step holds. `tail`: the last records, those that are not committed yet among them.
+    records a replica out of step holds. `tail`: the last records, those that are not committed yet among them. `lag`: of the
+    copies, s by event and node.
     """
 
-    def __init__(self, cluster: Nodes, topic: str, number: int, nodes: Sequence[int], store: Store, majority: bool) -> None:
+    def __init__(
+        self, cluster: Nodes, topic: str, number: int, nodes: Sequence[int], store: Store, majority: bool,
+        lag: Callable[[int, int], float],
+    ) -> None:  # fmt: skip
         self.cluster = cluster
         self.sim = cluster.sim
         self.number = number
@@ -48,19 +52,17 @@ class ReplicaSet:
         self._copied = dict.fromkeys(self.nodes, 0.0)
         self._joins: dict[int, int] = {}
         self._joining: set[int] = set()
-        self._luck = cluster.sim.stream(f"{self.name}/replication")
-        self._join_luck = cluster.sim.stream(f"{self.name}/catch-up")
+        self._lag = lag
+        self._joining_luck = cluster.sim.stream(f"{self.name}/catch-up")
         self._followers = self.nodes[1:]
 
-    # -- appending ----------------------------------------------------------------------------------------------------
-
-    def append(self, event: int, identity: int, again: bool) -> Entry:
+    def append(self, event: int, again: bool) -> Entry:
         """The leader stores a record; the followers that are in touch copy it."""
         now, tail, leader = self.sim._now, self.tail, self.leader
         assert leader is not None
         entry = Entry(self.number, leader, event, now, again)
         for node in self._followers:
-            entry.held[node] = self._copy_time(node, now, identity)
+            entry.held[node] = self._copy_time(node, now, event)
         entry.commit = self._commit_of(entry, tail[-1].commit if tail else 0.0)
         while tail and tail[0].commit <= now:
             tail.popleft()
@@ -68,14 +70,14 @@ class ReplicaSet:
         self.store.append(entry)
         return entry
 
-    def _copy_time(self, node: int, appended: float, identity: int) -> float:
+    def _copy_time(self, node: int, appended: float, event: int) -> float:
         if not self._copies(node):
             return INFINITY
-        cluster = self.cluster
-        if cluster.interval is not None:
-            held = math.ceil(appended / cluster.interval) * cluster.interval
+        interval = self.cluster.interval
+        if interval is not None:
+            held = math.ceil(appended / interval) * interval
         else:
-            held = appended + cluster.lag(self._luck, identity, node)
+            held = appended + self._lag(event, node) * self.cluster.slowness(node)
         held = self._copied[node] = max(self._copied[node], held)
         return held
 
@@ -92,8 +94,6 @@ class ReplicaSet:
         else:
             own = max((entry.held.get(node, INFINITY) for node in self.in_sync if node != self.leader), default=entry.appended)
         return max(own, before, entry.appended)
-
-    # -- who is in touch ----------------------------------------------------------------------------------------------
 
     def look(self, struck: bool = False) -> None:
         """Nodes or links have changed: works out anew what is copied and committed from now on.
@@ -154,8 +154,6 @@ class ReplicaSet:
         """A leader of a quorum queue serves while it is in touch with more than half of all replicas, itself included."""
         others = sum(self.cluster.in_touch(leader, node) for node in self.nodes if node != leader)
         return not self.majority or 2 * (others + 1) > len(self.nodes)
-
-    # -- nodes that fail and come back --------------------------------------------------------------------------------
 
     def loses_unflushed(self, node: int, flushed_until: float) -> None:
         """The machine of a replica loses power: what it stored after its last flush is gone from it."""
@@ -282,7 +280,7 @@ class ReplicaSet:
                 self.service.note_size(len(self.in_sync), self.sim._now)
                 self.look()
 
-        seconds = self.cluster.lag(self._join_luck, node, turn)
+        seconds = self.cluster.catching_up(self._joining_luck, node, turn)
         self.sim.call_at(self.sim._now + seconds, TIMER, joined, self.cluster.place)
 
     def hurry(self, node: int, seconds: float) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from models.channel import Channel
 from models.cluster import Cluster
+from models.draws import drawer
 from models.entry import INFINITY, Entry
 from models.journey import BROKER
 from models.message import Messages
@@ -40,6 +41,7 @@ class StoredTopic(Channel):
         self.messages.growers.append(self.passage.make_room)
         self.replicas: list[ReplicaSet] = []
         self.rejected: dict[int, float] = {}
+        self._lags: dict[int, Callable[[int, int], float]] = {}
         nodes, factor = len(cluster.nodes), cluster.spec.replication_factor
         majority = self.delivery != "log"
         for partition in self.partitions:
@@ -50,13 +52,22 @@ class StoredTopic(Channel):
             else:
                 partition.is_stored()
                 store = LogStore(self, partition)
-            replicas = ReplicaSet(cluster, name, partition.number, places, store, majority)
+            replicas = ReplicaSet(cluster, name, partition.number, places, store, majority, self._copy_seconds)
             partition.led = replicas
             self.replicas.append(replicas)
         cluster.replicas += self.replicas
         self.house: House
         self.accepted: dict[int, Entry] = {}
         self.moved: set[int] = set()
+
+    def _copy_seconds(self, event: int, node: int) -> float:
+        """How long an event takes from a leader to another node."""
+        draw = self._lags.get(node)
+        if draw is None:
+            law = self.cluster.spec.replication_lag
+            stream = self.sim.stream(f"topics.{self.name}/replication")
+            draw = self._lags[node] = drawer(stream, self.messages, law, usual=node).at
+        return draw(event, node)
 
     def has_enough(self, replicas: ReplicaSet) -> bool:
         """Whether enough replicas are in sync to acknowledge to who wants all of them."""
@@ -83,7 +94,7 @@ class StoredTopic(Channel):
             self.again.add(event, self.sim._now)
         else:
             passage.stored[event] = self.sim._now
-        entry = replicas.append(event, self.messages.identity(event), again)
+        entry = replicas.append(event, again)
         if self.deduplication:
             self.accepted[event] = entry
         return entry

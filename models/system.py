@@ -113,6 +113,8 @@ class System(Scenario):
         parts = record
         parts.end = min(parts.sim.now, self.run.duration + (self.run.drain_limit if self.run.drain else 0.0))
         for channel in parts.channels.values():
+            if channel.ahead and channel.messages.passage is not None and len(channel.messages):
+                channel.messages.passage.close(parts.end)
             if isinstance(channel, StoredTopic):
                 lose_what_was_cut_off(channel)
                 for replicas in channel.replicas:

@@ -55,4 +55,5 @@ def _partitions(group: GroupRecord, topic: int, events: int) -> np.ndarray:
     parts = [records for place, records in group.partitions if place == topic]
     for number, records in reversed(list(enumerate(parts))):
         numbers[records] = number
+    numbers[np.isnan(group.journeys[topic].messages.stored())] = NONE
     return numbers

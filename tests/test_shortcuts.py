@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import simpy
 
 from models import System
+from models.parts import Parts
 from simulator import replicate
+from simulator.simulation import Simulation
 
 BUSY = {
     "run": {"duration": 120, "warmup": 5, "seed": 3},
@@ -64,3 +68,62 @@ def test_arrivals_written_ahead_are_those_that_come_one_by_one(commit: str) -> N
         m for m in second.metrics if m.component == "consumers.c"
     ]
     assert all(first.series[key].tobytes() == second.series[key].tobytes() for key in first.series)
+
+
+FAR = {"name": "far", "target": "broker.nodes[0]", "kind": "crash", "at": "10d", "for": 1}
+"""A fault after the end, for which the nodes have to be there."""
+REPLICATED = {"nodes": 3, "replication_factor": 3}
+
+
+@pytest.mark.parametrize("acks", ["none", "leader", "all"])
+@pytest.mark.parametrize(
+    "broker",
+    [
+        {"replication_lag": {"dist": "exponential", "mean": 0.05}},
+        {"replication_lag": 0.1, "nodes": 5},
+        {"replication_interval": 0.7},
+        {"replication_lag": {"dist": "gamma", "mean": 0.02, "cv": 2.0}, "acknowledge_latency": 0.03},
+        {"publish_latency": 0.1, "acknowledge_latency": 0.05},
+    ],
+    ids=["random", "constant", "interval", "answers", "latencies"],
+)
+def test_a_course_written_ahead_is_the_one_that_replicas_and_clients_take(broker: dict[str, Any], acks: str) -> None:
+    tables: dict[str, Any] = {
+        "run": {"duration": 60, "warmup": 5, "seed": 3},
+        "broker": {**REPLICATED, **broker},
+        "topics": {"t": {"partitions": 4}},
+        "producers": {"p": {"topic": "t", "acks": acks, "arrivals": {"process": "poisson", "rate": 30, "size": 2}}},
+        "consumers": {"c": {"topic": "t", "instances": 2, "service": {"dist": "gamma", "mean": 0.02, "cv": 0.7}}},
+    }
+    elsewhere = {**FAR, "target": "consumers.c", "kind": "pause"}
+    ahead, stepwise = (bits({**tables, "faults": [fault]}, {}) for fault in (elsewhere, FAR))
+    assert ahead[0] == stepwise[0]
+    assert ahead[1].items() <= stepwise[1].items()  # where there are nodes there are series of theirs
+    assert ahead[2] == stepwise[2]
+
+
+def scheduled(tables: dict[str, Any]) -> tuple[int, float]:
+    """How many events a run has scheduled, and how many were produced."""
+    kept: list[Simulation] = []
+
+    def keep(sim: Simulation, parts: Parts) -> Generator[simpy.Event, Any, None]:
+        kept.append(sim)
+        yield sim.event()
+
+    result = replicate(System(processes=[keep], **System.from_dict(tables).to_dict()), runs=1)
+    return next(kept[0]._eid), result.value("producers.p", "produced").mean
+
+
+@pytest.mark.parametrize(("delivery", "events"), [("log", 1), ("queue", 2)])
+@pytest.mark.parametrize("acks", ["none", "leader", "all"])
+def test_publishing_to_replicas_costs_no_event_beyond_the_arrival(acks: str, delivery: str, events: int) -> None:
+    """A producer alone; in a queue there is one more event for each message, which makes it ready when it is committed."""
+    tables: dict[str, Any] = {
+        "run": {"duration": 100},
+        "broker": {**REPLICATED, "delivery": delivery, "acknowledge_latency": "5ms"},
+        "producers": {"p": {"topic": "t", "acks": acks, "arrivals": {"process": "poisson", "rate": 50}}},
+        "faults": [FAR],
+    }
+    scheduled_events, produced = scheduled(tables)
+    assert produced > 4000
+    assert scheduled_events - events * produced < 20
