@@ -63,12 +63,14 @@ class Channel:
 
     def partition_of(self, event: int) -> Partition:
         """The partition of an event: by its key, or drawn once where it has none."""
+        if len(self.partitions) == 1:
+            return self.partitions[0]
+        return self._partition_by(self.messages.key[event] if self.messages.key else NONE, self.messages, event)
+
+    def _partition_by(self, key: int, messages: Messages, event: int) -> Partition:
         partitions = self.partitions
-        if len(partitions) == 1:
-            return partitions[0]
-        key = self.messages.key[event] if self.messages.key else NONE
         if key == NONE:
-            return partitions[int(self._spread.uniform(self.messages.identity(event)) * len(partitions))]
+            return partitions[int(self._spread.uniform(messages.identity(event)) * len(partitions))]
         number = self._partition_of_key.get(key)
         if number is None:
             number = self._partition_of_key[key] = partition_of(key, len(partitions))
@@ -102,8 +104,8 @@ class Channel:
         for queue in self.queues:
             queue.append_again(event, now)
 
-    def takes(self, event: int) -> bool:
-        """Whether a record of the event would be stored now."""
+    def takes(self, origin: Messages, event: int) -> bool:
+        """Whether a record of an event of another topic would be stored now."""
         return True
 
     def add_child(self, parents: Messages, parent: int, source: int, key: int, copy: int | None, now: float) -> int:

@@ -85,7 +85,7 @@ class Settlement:
         if letter is None or (outcome == POISON and rules.spec.permanent == "discard"):
             journey.discard(event, now)
             return
-        if self.dead_letters is not None and not letter.safe and not self.dead_letters.takes(event):
+        if self.dead_letters is not None and not letter.safe and not self.dead_letters.takes(journey.messages, event):
             journey.lose(event, now, MOVE)
             return
         journey.move(event, now)

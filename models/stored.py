@@ -109,9 +109,10 @@ class StoredTopic(Channel):
             self.moved.add(event)
         self.house.post(event)
 
-    def takes(self, event: int) -> bool:
+    def takes(self, origin: Messages, event: int) -> bool:
         """As of any channel."""
-        return self.replicas[self.partition_of(event).number].serves()
+        partition = self._partition_by(origin.key_of(event), origin, event)
+        return self.replicas[partition.number].serves()
 
     def uncommitted(self) -> Iterator[int]:
         """As of any channel."""
