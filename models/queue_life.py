@@ -65,10 +65,15 @@ class QueueLife(Life):
     def holds(self, topic: int) -> Iterator[int]:
         """As of any life: also what no worker has taken yet."""
         yield from super().holds(topic)
-        yield from (event for queue, _, event, _ in self.unacked.values() if queue.topic == topic)
+        yield from self.pushed(topic)
         if self.acknowledges_first:
             yield from (event for _, queue, _, event in self._untreated() if queue.topic == topic)
             yield from (word.push[3] for word in self.words if word.push[1].topic == topic)
+
+    def pushed(self, topic: int) -> Iterator[int]:
+        """Events of a topic that the broker has pushed and hopes to be acknowledged, or that have not arrived."""
+        yield from (event for queue, _, event, _ in self.unacked.values() if queue.topic == topic)
+        yield from (event for _, (_, queue, _, event) in self.coming if queue.topic == topic)
 
     def has_room(self) -> bool:
         """Whether fewer messages than the prefetch are unacknowledged, and it wants more."""

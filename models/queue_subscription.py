@@ -57,6 +57,10 @@ class QueueSubscription(Subscription[QueueLife]):
         yield from (event for _, event in queue.ready)
         yield from (event for _, event in queue.returned)
 
+    def leased(self, topic: int) -> Iterator[int]:
+        """As of any subscription: what was pushed into a connection is there until that is closed, even if nobody is."""
+        return (event for life in self.membership.members for event in life.pushed(topic))
+
     def partitions(self) -> list[tuple[int, np.ndarray]]:
         """As of any subscription."""
         return [(queue.topic, np.arange(len(queue.journey.messages))) for queue in self.queues]

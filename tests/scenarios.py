@@ -371,11 +371,14 @@ def faults(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
 
 @st.composite
 def cuts(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
-    """A network partition between any two sets of parts that have nothing in common."""
-    groups = [f"consumers.{n}[{i}]" for n, spec in tables["consumers"].items() for i in range(spec.get("instances", 1))]
-    parts = ["broker", *groups, *(f"{kind}.{each}" for kind in ("producers", "dependencies") for each in tables[kind])]
-    sides = draw(st.lists(st.sampled_from([0, 1, 1, 2]), min_size=len(parts), max_size=len(parts)))
-    between = [[part for part, side in zip(parts, sides, strict=True) if side == which] for which in (1, 2)]
+    """A network partition that cuts instances of consumers, or all of a group, from the broker, dependencies, or both."""
+    groups = [f"consumers.{name}" for name in tables["consumers"]]
+    members = [f"consumers.{n}[{i}]" for n, spec in tables["consumers"].items() for i in range(spec.get("instances", 1))]
+    others = ["broker", *(f"dependencies.{each}" for each in tables["dependencies"])]
+    sides = [
+        draw(st.lists(st.sampled_from(parts), min_size=1, max_size=2, unique=True)) for parts in (groups + members, others)
+    ]
+    between = sides if draw(st.booleans()) else sides[::-1]
     return {"name": name, "kind": "partition", "between": between, "one_way": draw(st.booleans()), **draw(windows())}
 
 
