@@ -100,8 +100,12 @@ class Request:
             self.answer(self._taken_by_all and topic.has_enough(replicas))
 
     def refused(self) -> None:
-        """The node cannot take it."""
-        self.answer(False)
+        """The node cannot take it. Who waits for no answer sees the connection closed, and looks for the leader anew."""
+        if self.courier.terms.acks == "none":
+            look_anew = partial(self.courier.routes.forget, self.parcel.number)
+            self.courier.routes.send_back(self.node, self.identity, self.sends, look_anew)
+        else:
+            self.answer(False)
 
     def answer(self, stored: bool) -> None:
         """What the client will know of it, if the answer arrives."""

@@ -41,6 +41,14 @@ def test_who_asks_for_no_acknowledgement_believes_what_is_not_true() -> None:
     assert run.value("system", "loss_rate") == 4 / 14
 
 
+def test_who_asks_for_none_finds_the_new_leader_too_where_requests_take_time() -> None:
+    """Nothing is answered, but a dead node and one that does not lead close the connection: 5, 6 and 7 are lost, 8 is not."""
+    run = Published({"acks": "none"}, CRASH, broker={"publish_latency": 0.1}, duration=14.5)
+    assert run.records() == [0, 1, 2, 3, 8, 9, 10, 11, 12, 13]
+    assert run.believed() == {"unsent": [5, 6, 7]}
+    assert run.lost() == [4]
+
+
 def test_what_only_the_leader_had_acknowledged_is_lost_with_it() -> None:
     """Event 5 is refused at 6, 7 and 8, and stored at 9 as 6 and 7 are, behind event 8 which came first."""
     run = Published(LEADER, CRASH, duration=14.0)

@@ -13,7 +13,7 @@ from simulator.results import Result
 
 RUNS, SEED = 2, 2
 SPLIT, HEALED = 35.0, 95.0
-SHORT = {"run.duration": 120.0, "faults[0].at": SPLIT}
+SHORT = {"run.duration": 140.0, "faults[0].at": SPLIT}
 
 
 @cache
@@ -42,12 +42,13 @@ def test_all_that_the_cut_off_leader_acknowledges_is_lost() -> None:
 
 
 def test_with_all_acknowledgements_nothing_is_lost_and_everything_waits_for_the_network() -> None:
+    """Requests that were lost are sent again when they have timed out: 30 s after the network has healed at the latest."""
     assert mean("all", "system", "loss_rate") == 0
     assert mean("all", "topics.events", "lost") == 0
     low, high = poisson.ppf([0.005, 0.995], 30 * (HEALED - SPLIT - 1))
     before = waiting("all", "producers.near", HEALED - 1)
     assert ((low <= before) & (before <= high)).all()
-    assert waiting("all", "producers.near", HEALED + 10).max() < 30
+    assert waiting("all", "producers.near", HEALED + 35).max() < 30
 
 
 def test_what_waits_longer_than_its_delivery_timeout_is_reported_failed() -> None:
