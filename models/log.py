@@ -252,6 +252,8 @@ class Cursor:
             self.asleep = True
             return
         due = 0.0 if visible is None else visible[self.position]
+        if self.times is not None:
+            due = self.times[self.records[self.position]]
         if due == INFINITY:
             self.asleep = True
         elif due <= self.sim._now:

@@ -326,3 +326,20 @@ def test_records_of_a_replicated_log_go_as_those_of_any_other(reset: str) -> Non
     else:
         assert run.trail("losses") == [(11, n) for n in range(6, 11)]
         assert run.effects()[-1] == (14, 11)
+
+
+def test_a_group_may_read_what_is_written_ahead_beside_what_is_kept_by_nodes() -> None:
+    """That the queue of u refuses brings nodes with it. Topic t has only arrivals, u's dead letters are stored as they come."""
+    tables: Tables = {
+        "run": {"duration": 10.0},
+        "broker": {"profile": "kafka"},
+        "topics": {"u": {"delivery": "queue", "message_ttl": 0.5, "max_length": 1, "overflow": "reject", "dead_letter": "d"}},
+        "producers": {
+            name: {"topic": topic, "arrivals": {"process": "constant", "rate": rate, "limit": 3}}
+            for name, topic, rate in (("p", "t", 1.0), ("q", "u", 0.5))
+        },
+        "consumers": {"c": {"topic": ["t", "d"], "service": 0.25}},
+    }
+    run = Played(tables)
+    assert run.effects() == [(1.25, 0), (2.25, 1), (3.25, 2)]
+    assert run.effects(topic=1) == [(2.75, 0), (4.75, 1), (6.75, 2)]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from theory import Effort, Run, Study, average, constant, exponential, log, poisson, queue
+from theory import Effort, Run, Study, constant, exponential, log, poisson, queue
 
 Values = Mapping[str, float | np.ndarray]
 DROP = 50
@@ -23,7 +23,7 @@ def read_bounded(run: Run) -> Values:
         "p_reject": run.metric("rejected", "topics.t") / run.metric("produced", "producers.p"),
         "throughput": run.metric("throughput"),
         "mean_in_system": run.metric("lag_mean"),
-        "mean_in_queue": average(run.occupancy("produced", "started")),
+        "mean_in_queue": run.metric("lag_mean") - run.metric("utilization"),
         "mean_sojourn_accepted": run.metric("latency_mean"),
         "mean_wait_accepted": run.metric("wait_mean"),
     }
