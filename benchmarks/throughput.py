@@ -1,7 +1,8 @@
 """edasim against plain SimPy on workload W, in turn, each in a process of its own.
 
 `python benchmarks/throughput.py` compares messages per CPU-second and memory; `--linear` compares 7,200 s with 1,000 s, both
-without the outage; `--backlog` compares a million messages that arrive early and wait with a million that hardly wait.
+without the outage; `--backlog` compares a million messages that arrive early and wait with a million that hardly wait;
+`--nodes` compares three nodes with three replicas, of which all in sync acknowledge and none fails, with the one node of W.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ EARLY = ("--set", "producers.source.arrivals.rate=10000", "--set", 'producers.so
 
 UNDISTURBED = ("--set", "faults=[]")
 """Without the outage, of whose backlog a message costs less: it is an eighth of 1,000 s, and a fiftieth of two hours."""
+NODES = {"broker.nodes": 3, "broker.replication_factor": 3, "broker.min_insync_replicas": 2, "producers.source.acks": '"all"'}
 
 
 @dataclass(frozen=True)
@@ -72,14 +74,19 @@ def against_plain(rounds: int) -> None:
     )
 
 
-def against_itself(rounds: int, changed: tuple[str, ...], title: str, expected: float, both: tuple[str, ...] = ()) -> None:
-    """CPU seconds of edasim on a changed workload over those on W, by medians of interleaved rounds; `both` changes both."""
+def against_itself(rounds: int, changed: tuple[str, ...], title: str, expected: str, both: tuple[str, ...] = ()) -> None:
+    """CPU seconds and memory of edasim on a changed workload over those on W, by medians of interleaved rounds; `both` changes
+    both."""
     base, other = [], []
     for number in range(1, rounds + 1):
-        base.append(cost_of("run_edasim.py", *both).cpu_seconds)
-        other.append(cost_of("run_edasim.py", *both, *changed).cpu_seconds)
-        print(f"round {number}: W {base[-1]:.1f} s   {title} {other[-1]:.1f} s", flush=True)
-    print(f"median:  {title} costs {median(other) / median(base):.2f} times W (expected {expected:.2f})")
+        base.append(cost_of("run_edasim.py", *both))
+        other.append(cost_of("run_edasim.py", *both, *changed))
+        print(f"round {number}: W {base[-1].cpu_seconds:.1f} s   {title} {other[-1].cpu_seconds:.1f} s", flush=True)
+    seconds, memory = (
+        [median(getattr(cost, what) for cost in costs) for costs in (base, other)] for what in ("cpu_seconds", "memory_mb")
+    )
+    print(f"median:  {title} costs {seconds[1] / seconds[0]:.2f} times W (expected {expected})")
+    print(f"memory:  peak above the imports {memory[1]:.0f} MB (W: {memory[0]:.0f} MB)")
 
 
 def main() -> None:
@@ -88,12 +95,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--linear", action="store_true", help="only: two hours against 1,000 s")
     parser.add_argument("--backlog", action="store_true", help="only: a million waiting messages against few")
+    parser.add_argument("--nodes", action="store_true", help="only: three nodes with acks = all against one")
     arguments = parser.parse_args()
     if arguments.linear:
-        against_itself(arguments.rounds, ("--set", f"run.duration={LONG}"), "two hours", LONG / SHORT, UNDISTURBED)
+        against_itself(arguments.rounds, ("--set", f"run.duration={LONG}"), "two hours", f"{LONG / SHORT:.2f}", UNDISTURBED)
     if arguments.backlog:
-        against_itself(arguments.rounds, EARLY, "all waiting from the start", 1.0)
-    if not (arguments.linear or arguments.backlog):
+        against_itself(arguments.rounds, EARLY, "all waiting from the start", "1.00")
+    if arguments.nodes:
+        changes = tuple(part for path, value in NODES.items() for part in ("--set", f"{path}={value}"))
+        against_itself(arguments.rounds, changes, "three nodes", "at most 1.15")
+    if not (arguments.linear or arguments.backlog or arguments.nodes):
         against_plain(arguments.rounds)
 
 

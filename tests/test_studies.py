@@ -17,9 +17,9 @@ from experiments.lab.study import Answer, Setup, answer, studies
 from models.errors import BadScenario
 
 SHIPPED = {
-    "backoff_and_jitter", "breaker_tuning", "capacity_planning", "commit_policies", "cost_of_resilience",
-    "dead_letter_strategy", "idempotency_windows", "metastability", "partitions_and_ordering", "recovery_time",
-    "retry_policies",
+    "backoff_and_jitter", "breaker_tuning", "broker_failover", "capacity_planning", "commit_policies", "cost_of_resilience",
+    "dead_letter_strategy", "delivery_guarantees", "idempotency_windows", "metastability", "partitioned_network",
+    "partitions_and_ordering", "recovery_time", "retry_policies",
 }  # fmt: skip
 MOST_LINES = 120
 NAME = "cost_of_resilience"
