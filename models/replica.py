@@ -98,7 +98,7 @@ class ReplicaSet:
     def look(self, struck: bool = False) -> None:
         """Nodes or links have changed: works out anew what is copied and committed from now on.
 
-        What is due at the very instant at which a fault strikes (`struck`) has not happened yet.
+        What is due at the very instant at which a fault strikes (`struck`) has not happened yet, but for what takes no time.
         """
         cluster = self.cluster
         if self.isolated is not None and (cluster.in_quorum(self.isolated) or not cluster.runs(self.isolated)):
@@ -109,17 +109,21 @@ class ReplicaSet:
         serving = self.serves()
         self.service.note_leader(serving, self.leader is None or not cluster.lives(self.leader), self.sim._now)
         self._followers = [node for node in self.nodes if node != self.leader]
-        self._recommit(serving, math.nextafter(self.sim._now, -INFINITY) if struck else self.sim._now)
+        surprised = self._recommit(serving, struck)
         self.steady = serving and all(self._copies(node) for node in self.in_sync if node != self.leader)
         cluster.watch_followers(self)
         for node in self._followers:
             if self._could_join(node):
                 self._catch_up(node)
+        for entry in surprised:
+            if entry.sender is not None:
+                entry.sender.recall(entry)
 
-    def _recommit(self, serving: bool, past: float) -> None:
-        now, before, changed = self.sim._now, 0.0, []
+    def _recommit(self, serving: bool, struck: bool) -> list[Entry]:
+        """Returns the entries whose senders do not know when they are committed any more."""
+        now, before, changed, surprised = self.sim._now, 0.0, [], []
         for entry in self.tail:
-            old = entry.commit
+            old, past = entry.commit, math.nextafter(now, -INFINITY) if struck and entry.appended < now else now
             if old > past:
                 for node in self._followers:
                     held = entry.held.get(node, INFINITY)
@@ -128,12 +132,13 @@ class ReplicaSet:
                 commit = self._commit_of(entry, before) if self.leader is not None else INFINITY
                 entry.commit = max(commit, now)
                 changed.append(entry)
-                if entry.sender is not None and (not serving or entry.commit != old):
-                    entry.sender.recall(entry)
+                if not serving or entry.commit != old:
+                    surprised.append(entry)
             before = entry.commit
         self.store.recommit(changed)
         for entry in changed:
             self.purgatory.answer_later(entry)
+        return surprised
 
     def _rejoined(self, node: int, held: float) -> float:
         if not self._copies(node):
@@ -146,12 +151,10 @@ class ReplicaSet:
         return held
 
     def serves(self) -> bool:
-        """Whether there is a leader that serves."""
+        """Whether there is a leader that serves: that of a quorum queue is in touch with a majority, itself included."""
         leader = self.leader
-        return leader is not None and self.cluster.answers(leader) and self._has_majority(leader)
-
-    def _has_majority(self, leader: int) -> bool:
-        """A leader of a quorum queue serves while it is in touch with more than half of all replicas, itself included."""
+        if leader is None or not self.cluster.answers(leader):
+            return False
         others = sum(self.cluster.in_touch(leader, node) for node in self.nodes if node != leader)
         return not self.majority or 2 * (others + 1) > len(self.nodes)
 
@@ -221,14 +224,13 @@ class ReplicaSet:
 
     def _candidate(self) -> int | None:
         there = [node for node in self.nodes if self.cluster.in_quorum(node)]
-        clean = [node for node in there if node in self.in_sync]
-        if self.majority and 2 * len(there) <= len(self.nodes):
+        if not self.majority:
+            clean = next((node for node in there if node in self.in_sync), None)
+            if clean is not None or not self.cluster.spec.unclean_election:
+                return clean
+        elif 2 * len(there) <= len(self.nodes):
             return None
-        if clean and not self.majority:
-            return clean[0]
-        if there and (self.majority or self.cluster.spec.unclean_election):
-            return max(there, key=lambda node: (self._end_of(node), -self.nodes.index(node)))
-        return None
+        return max(there, key=lambda node: (self._end_of(node), -self.nodes.index(node)), default=None)
 
     def _elected(self) -> None:
         """The new leader serves; what it does not hold is cut off everywhere."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from brokers import ALWAYS, clusters, split, struck, terms
 from hypothesis import strategies as st
 
 Tables = dict[str, Any]
@@ -393,6 +394,21 @@ def networks(draw: st.DrawFn, tables: Tables) -> Tables:
     return {"links": {name: draw(link) for name in chosen}}
 
 
+@st.composite
+def failing_brokers(draw: st.DrawFn, tables: Tables) -> None:
+    """Gives a system nodes that keep its records, producers that may not know, and what can happen to both."""
+    tables["broker"] |= draw(clusters())
+    for producer in tables["producers"].values():
+        if draw(st.booleans()):
+            producer |= draw(terms())
+    tables["faults"] += [draw(struck(f"node{i}", tables, (*ALWAYS, "power_loss"))) for i in range(draw(st.integers(0, 3)))]
+    tables["faults"] += [draw(split(f"split{i}", tables)) for i in range(draw(st.integers(0, 1)))]
+    if draw(st.booleans()):
+        name = draw(st.sampled_from(sorted(tables["producers"])))
+        links = tables.setdefault("network", {}).setdefault("links", {})
+        links |= {f"producers.{name} -> broker": {"loss": 0.2}, f"broker -> producers.{name}": {"loss": 0.2}}
+
+
 def in_step(part: Any) -> Any:
     """The same tables with constants on the grid for every random time, so that nearly everything happens at a tie."""
     if isinstance(part, list):
@@ -450,4 +466,6 @@ def systems(draw: st.DrawFn) -> Tables:
     if draw(st.sampled_from([False, False, True])):
         tables["network"] = draw(networks(tables))
         tables["broker"]["deliver_latency"] = draw(durations(0.2))
+    if draw(st.booleans()):
+        draw(failing_brokers(tables))
     return in_step(tables) if draw(st.booleans()) else tables
