@@ -174,7 +174,7 @@ def check_ancestry(events: pd.DataFrame, books: Counter[tuple[str, str]], system
 def refuses(system: System, topic: str) -> bool:
     """Whether some events of a topic may not be stored."""
     spec = system.topics[topic]
-    return has_nodes(system) or spec.max_length is not None and spec.overflow != "drop_oldest"
+    return has_nodes(system) or (spec.max_length is not None and spec.overflow != "drop_oldest")
 
 
 def removes(system: System, topic: str) -> bool:
