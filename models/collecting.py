@@ -115,14 +115,13 @@ def collect(parts: Running, fates: Fates, trace: bool) -> SystemRecord:
 def _producer(producer: Producing, parts: Running) -> ProducerRecord:
     messages, publisher = producer.messages, producer.publisher
     mine = messages.roots(producer.root)
-    passage = messages.passage
     clients = [instance.way.client for instance in publisher.instances] if publisher is not None else []
     return ProducerRecord(
         name=producer.name,
         topic=producer.channel.name,
         produced=view(messages.produced)[mine],
         stored=messages.stored()[mine],
-        acknowledged=view(messages.produced if passage is None else passage.acknowledged, len(messages))[mine],
+        acknowledged=messages.acknowledged()[mine],
         verdicts=verdicts_of(messages, parts.end)[mine],
         retries=np.sort(np.concatenate([client.courier.retries["time"] for client in clients])) if clients else np.empty(0),
         blocked=sorted(span for client in clients for span in _blocked(client, parts)),

@@ -132,14 +132,14 @@ def _measure_work(sheet: Sheet, group: GroupRecord, window: Seconds) -> None:
 
 def _measure_producer(producer: ProducerRecord, window: Seconds) -> list[Measure]:
     sheet = Sheet(producer.name)
-    measured = (producer.produced >= window[0]) & (producer.produced <= window[1])
-    sheet.count("produced", int(np.count_nonzero(measured)))
+    first, last = window
+    measured = slice(producer.produced.searchsorted(first, side="left"), producer.produced.searchsorted(last, side="right"))
+    sheet.count("produced", len(producer.produced[measured]))
     verdicts = producer.verdicts[measured]
     for verdict, count in count_verdicts(verdicts).items():
         sheet.count(verdict, count)
     sheet.count("publish_retries", _within(producer.retries, window))
-    known = verdicts == PUBLISHED
-    latency = Sample([(producer.acknowledged - producer.produced)[measured][known]], [])
+    latency = Sample([(producer.acknowledged[measured] - producer.produced[measured])[verdicts == PUBLISHED]], [])
     sheet.times("publish_latency", latency, "mean", "p50", "p95", "p99")
     blocked = sum(length(clipped((np.array([start]), np.array([end])), *window)) for start, end in producer.blocked)
     sheet.value("blocked_time", blocked / producer.instances)

@@ -102,10 +102,10 @@ class Messages:
             return self.identities[event]
         return root_identity(self.producer_keys[root], self.k[event])
 
-    def roots(self, root: int) -> np.ndarray:
-        """Which events a producer itself has put here, by its place: bool, shape (events,)."""
+    def roots(self, root: int) -> np.ndarray | slice:
+        """Which events a producer itself has put here, by its place: all, or bool, shape (events,)."""
         if self.single:
-            return np.ones(len(self), dtype=bool)
+            return slice(None)
         return np.asarray((view(self.root) == root) & (view(self.source) == NONE))
 
     def key_of(self, event: int) -> int:
@@ -119,6 +119,10 @@ class Messages:
     def available(self) -> np.ndarray:
         """When each event could first be read (s), nan where it never could: shape (events,)."""
         return view(self.produced) if self.passage is None else view(self.passage.available, len(self))
+
+    def acknowledged(self) -> np.ndarray:
+        """When its publisher knew of each event (s), nan where it never did: shape (events,)."""
+        return view(self.produced) if self.passage is None else view(self.passage.acknowledged, len(self))
 
     def stored(self) -> np.ndarray:
         """When a copy of each event was first appended (s), nan where none was: shape (events,)."""

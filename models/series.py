@@ -29,7 +29,7 @@ def group_series(group: GroupRecord, lag: Lag, times: np.ndarray) -> Series:
         "lag": lag.level.at(times),
         "lag_seconds": lag.oldest.age_at(times),
         "lag_waiting": waiting_level(journeys).at(times),
-        "arrivals": rates((np.sort(each.messages.available()) for each in journeys), times),
+        "arrivals": rates((_arrivals(each) for each in journeys), times),
         "throughput": rates((np.sort(view(each.effect)) for each in journeys), times),
         "attempts": rates((part for each in journeys for part in _attempts(each)), times),
         "failures": rates((each.failures["time"] for each in journeys), times),
@@ -38,6 +38,12 @@ def group_series(group: GroupRecord, lag: Lag, times: np.ndarray) -> Series:
     if group.has_breaker:
         found["breaker_open"] = np.mean([step_at(steps, times) == OPEN for steps in group.breakers], axis=0)
     return {(group.name, metric): np.asarray(values, dtype=float) for metric, values in found.items()}
+
+
+def _arrivals(journey: Journey) -> np.ndarray:
+    """Times at which events could first be read, sorted, nan last."""
+    available = journey.messages.available()
+    return available if journey.messages.passage is None else np.sort(available)
 
 
 def dependency_series(dependency: DependencyRecord, times: np.ndarray) -> Series:
