@@ -92,8 +92,10 @@ def finding(results: Results, rate: float) -> str:
     def some(metric: str) -> list[tuple[str, str, float]]:
         return [key for key, each in results.items() if any(m.value for m in measures(each, f"producers.shop:{metric}"))]
 
-    text = f"In a partition of {format_duration(longest)} {most('lost_events', 'beside', 'leader')} of {rate * longest:,.0f} "
-    text += "acknowledged events are lost beside the cut-off leader with acks = leader. "
+    text = (
+        f"In a partition of {format_duration(longest)} {most('lost_events', 'beside', 'leader')} of the {rate * longest:,.0f} "
+    )
+    text += "events produced in it are acknowledged and lost beside the cut-off leader with acks = leader. "
     others = {(side, acks) for side, acks, _ in some("lost_events")} - {("beside", "leader")}
     text += "With acks = all or beside the majority none is lost" if not others else "Others lose some too"
     failing = [length for side, acks, length in some("failed_events") if (side, acks) == ("beside", "all")]
