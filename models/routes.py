@@ -39,7 +39,7 @@ class Routes:
 
     def target(self, number: int, replicas: ReplicaSet) -> int | None:
         """The node to which it sends what belongs to a partition: the one that it knows, until that fails; then the leader
-        of which the nodes know that it reaches, or any node, to hear that there is none."""
+        of which the nodes know that it reaches, or any node, to hear that there is none: from a dead process at once."""
         known = self._known.get(number)
         if known is not None:
             return known
@@ -50,7 +50,8 @@ class Routes:
         elif replicas.leader is not None:
             known = replicas.leader
         else:
-            return informed[0] if informed else None
+            nodes = self.cluster.nodes
+            return next(iter(informed or sorted(reached, key=lambda node: nodes[node].dark)), None)
         assert known is not None
         self._known[number] = known
         return known

@@ -95,6 +95,18 @@ def test_a_partition_is_unavailable_until_another_leads_and_short_of_a_replica_u
     assert run.sizes() == [(7.2, 2), (9.7, 3)]
 
 
+def test_with_no_node_left_dead_processes_refuse_at_once_and_dead_machines_never() -> None:
+    """Back at 11.2, leading again at 12.2. A second try is a producer's last: what comes from 5.2 to 11.2 is given up only
+    where somebody refuses it."""
+    once: Tables = {**LEADER, "retry": {"backoff": "fixed", "base": 1.0, "max_attempts": 2}}
+    nobody = Published(once, fault("crash", 5.2, 6.0, "broker.nodes"), duration=16.0)
+    assert nobody.believed() == {"failed": [5, 6, 7, 8, 9, 10]}
+    assert nobody.acknowledged()[5:] == [(13, 11), (13, 12), (14, 13), (15, 14), (16, 15)]
+    silent = Published(once, fault("power_loss", 5.2, 6.0, "broker.nodes"), duration=16.0)
+    assert silent.believed() == {}
+    assert silent.acknowledged()[5:11] == [(12.2, event) for event in range(5, 11)]
+
+
 def test_a_crash_that_nobody_notices_changes_no_leader() -> None:
     """Event 3 has a second try refused at 5.2; the copies go on at 5.7, so that it is committed at 6.2."""
     run = Published(SURE, down("crash", 4.2, 1.5), duration=9.0)
