@@ -399,8 +399,7 @@ def failing_brokers(draw: st.DrawFn, tables: Tables) -> None:
     """Gives a system nodes that keep its records, producers that may not know, and what can happen to both."""
     tables["broker"] |= draw(clusters())
     for producer in tables["producers"].values():
-        if draw(st.booleans()):
-            producer.update(draw(terms()))
+        producer.update(draw(terms()) if draw(st.booleans()) else {})
     tables["faults"] += [draw(struck(f"node{i}", tables, (*ALWAYS, "power_loss"))) for i in range(draw(st.integers(0, 3)))]
     tables["faults"] += [draw(split(f"split{i}", tables)) for i in range(draw(st.integers(0, 1)))]
     if draw(st.booleans()):

@@ -82,7 +82,7 @@ def sender_of(messages: Messages, name: str, event: int, spec: Tables) -> int | 
     return messages.k[event] % int(spec.get("instances", 1))
 
 
-@settings(max_examples=120, **SEARCH)
+@settings(max_examples=70, **SEARCH)
 @given(safe_systems())
 def test_nothing_acknowledged_is_lost_and_order_is_kept(tables: Tables) -> None:
     run = played(tables)
