@@ -167,17 +167,13 @@ class LeaseQueue:
 
     def delete(self, copy: Copy, receive: int) -> bool:
         """Whether it is gone now by the word of whom it was handed to in its `receive`-th receive, maybe long ago."""
-        if not self.may_delete(copy, receive):
+        if copy.gone or not self.served or not (self.late_works or self._holds(copy, receive)):
             return False
         self._remove(copy)
         if self.sim.trace:
             self.settled.add(copy.event, self.sim._now)
         self._call()
         return True
-
-    def may_delete(self, copy: Copy, receive: int) -> bool:
-        """Whether such a word would be of use now."""
-        return self.served and not copy.gone and (self.late_works or self._holds(copy, receive))
 
     def change_visibility(self, copy: Copy, receive: int, seconds: float) -> bool:
         """It is seen again after that time from now. Whether it is: not if the lease is over."""

@@ -85,36 +85,30 @@ class LeaseWorker(Worker):
 
     def _receive(self) -> bool:
         """Takes a batch from one of the queues, which have their turns."""
-        life, rules = self.life, self.rules
+        life, rules, queues = self.life, self.rules, self.queues
         life.looking = False
         if not life.open or life.frozen or not life.linked:
             return False
-        receipts = self._take()
-        if not receipts:
+        for turn in range(self._turn, self._turn + len(queues)):
+            queue = queues[turn % len(queues)]
+            if copies := queue.receive(rules.batch):
+                break
+        else:
             return False
-        self.batch.extend(receipts)
+        self._turn = turn + 1
+        self.batch.extend([Receipt(queue, copy) for copy in copies])
         life.active += 1
         rules.polls += 1
-        rules.polled += len(receipts)
+        rules.polled += len(copies)
         if rules.acknowledge_first:
             for receipt in self.batch:
                 self._delete(receipt)
         self.pollers.pass_on()
         return True
 
-    def _take(self) -> list[Receipt]:
-        """What one of the queues hands out."""
-        queues = self.queues
-        for turn in range(self._turn, self._turn + len(queues)):
-            queue = queues[turn % len(queues)]
-            if copies := queue.receive(self.rules.batch):
-                self._turn = turn + 1
-                return [Receipt(queue, copy) for copy in copies]
-        return []
-
     def miss_answer(self) -> None:
         """As of any poller: what is handed out comes back when its leases end."""
-        self.is_deaf = bool(self._take())
+        self.is_deaf = any(queue.receive(self.rules.batch) for queue in self.queues)
 
     def _fetch(self, trip: Trip) -> Wait:
         """What it has received is on its way; its leases run already."""
@@ -230,7 +224,11 @@ class LeaseWorker(Worker):
     def _settle(self, receipt: Receipt, handling: Handling, outcome: int) -> bool:
         """Deletes what is done. Whether the message is left to its lease."""
         if outcome <= SUPPRESSED:
-            self._delete(receipt)
+            life = self.life
+            if life.heard and life.trip is None:
+                receipt.queue.delete(receipt.copy, receipt.receive)
+            else:
+                self._delete(receipt)
             return False
         if outcome == RETURNED:
             if self.rules.acknowledge_first:
@@ -239,7 +237,7 @@ class LeaseWorker(Worker):
         return self._failed(receipt, handling, outcome)
 
     def _delete(self, receipt: Receipt) -> bool:
-        """Whether it is gone, or will be as soon as that is heard. What is not heard is not said again."""
+        """Whether it is gone, or perhaps will be when that is heard. What is not heard is not said again."""
         life, queue, copy = self.life, receipt.queue, receipt.copy
         if not life.heard:
             return False
@@ -253,7 +251,7 @@ class LeaseWorker(Worker):
             return False
         arrive = partial(queue.delete, copy, receipt.receive)
         self.sim.call_at(self.sim._now + seconds, COMPLETION, arrive, life.place)
-        return queue.may_delete(copy, receipt.receive)
+        return not copy.gone
 
     def _failed(self, receipt: Receipt, handling: Handling, outcome: int) -> bool:
         """Left to its lease, perhaps with another end; sent again; or given up. Whether it is left: so are those that another

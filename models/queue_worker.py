@@ -85,7 +85,7 @@ class QueueWorker(Worker):
         if outcome == RETURNED:
             if life.acknowledges_first:
                 handling.journey.lose(push[3], self.sim.now, CONSUMER)
-        elif life.acknowledges_first and outcome <= SUPPRESSED:
+        elif outcome <= SUPPRESSED and life.acknowledges_first:
             return
         elif life.trip is None and life.heard and not life.words:
             self._settled(push, handling, outcome)

@@ -309,6 +309,25 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     ("dependencies/gateway/timeout", 1, "dependencies.gateway.timeout", ["not supported yet"]),
     ("network", {"loss": 1.1}, "network.loss", ["1.1"]),
     (
+        "network",
+        {"links": {"consumers.logg -> broker": {}}},
+        'network.links."consumers.logg -> broker"',
+        ['found "consumers.logg"', 'did you mean "consumers.log"'],
+    ),
+    (
+        "network",
+        {"links": {"producers.q -> dependencies.gateway": {}}},
+        'network.links."producers.q -> dependencies.gateway"',
+        ["nothing goes from producers.q to dependencies.gateway"],
+    ),
+    (
+        "network",
+        {"links": {"consumers.queue -> dependencies.gateway": {}}},
+        'network.links."consumers.queue -> dependencies.gateway"',
+        ["nothing goes"],
+    ),
+    ("network", {"links": {"broker": {}}}, "network.links.broker", ['found "broker"', 'must be "A -> B"']),
+    (
         "sagas",
         {"s": {"style": "orchestration", "arrivals": SMALL["producers"]["p"]["arrivals"], "steps": []}},
         "sagas",

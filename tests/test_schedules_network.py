@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 from played import Played, Tables, fault, together
 
+from models.log_worker import LogWorker
+from models.simple_log_worker import SimpleLogWorker
+
 LOG: Tables = {"commit": "batch", "batch": 5, "session_timeout": 6.0, "heartbeat_interval": 1e-8}
 QUEUE: Tables = {"heartbeat_timeout": 6.0, "prefetch": 2}
 LEASE: Tables = {"visibility_timeout": 10.0, "batch": 3, "instances": 1}
@@ -401,6 +404,11 @@ def test_an_answer_that_is_late_has_had_its_effect() -> None:
     run = log(events=1, more={**SERVER, "network": {"links": links}}, **CALLING | limits)
     assert run.effects() == [(2, 0), (3.25, 0)]
     assert run.value("dependencies.d", "wasted") == 0
+
+
+def test_a_group_whose_network_costs_nothing_has_simple_workers_cut_or_not() -> None:
+    for run, kind in ((log(), SimpleLogWorker), (log(cut(3.5, 4.0)), SimpleLogWorker), (log(more=SLOW), LogWorker)):
+        assert {type(worker) for life in run.group().lives for worker in life.workers} == {kind}
 
 
 # -- losses --

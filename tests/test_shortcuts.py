@@ -58,6 +58,20 @@ def test_a_simple_group_is_handled_as_by_the_whole_pipeline(commit: str, through
     assert bits(BUSY, changes) == bits(BUSY, {**changes, "consumers.c.timeout": "1000d"})
 
 
+CUTS = [
+    {"name": "short", "kind": "partition", "between": [["consumers.c[1]"], ["broker"]], "at": 12, "for": 4},
+    {"name": "long", "kind": "partition", "between": [["broker"], ["consumers.c[0]"]], "at": 50, "for": 12},
+    {"name": "deaf", "kind": "partition", "between": [["broker"], ["consumers.c"]], "one_way": True, "at": 105, "for": 6},
+]
+
+
+@pytest.mark.parametrize("commit", ["auto", "batch", "before"])
+@pytest.mark.parametrize("through", ["retry_topic", "seek"])
+def test_a_simple_group_that_is_cut_off_is_handled_as_by_the_whole_pipeline(commit: str, through: str) -> None:
+    changes = {"consumers.c.commit": commit, "consumers.c.redelivery.through": through, "faults": [*BUSY["faults"], *CUTS]}
+    assert bits(BUSY, changes) == bits(BUSY, {**changes, "consumers.c.timeout": "1000d"})
+
+
 @pytest.mark.parametrize("commit", ["auto", "batch"])
 def test_arrivals_written_ahead_are_those_that_come_one_by_one(commit: str) -> None:
     idle = {"name": "none", "target": "producers.p", "kind": "surge", "factor": 1.0, "at": "10d", "for": 1}
