@@ -51,7 +51,7 @@ class Courier:
         self.identity = topic.messages.identity
         self.routes = Routes(cluster, path, place)
         ordered = bool(terms.idempotent) or terms.max_in_flight == 1
-        self.lanes = Lanes(self._transmit, bool(terms.idempotent)) if ordered else None
+        self.lanes = Lanes(self._transmit, terms.max_in_flight) if ordered else None
         self.retries = Trail(event="i", time="d")
         self.frozen = False
         self._unheard: list[Callable[[], None]] = []
@@ -121,7 +121,7 @@ class Courier:
 
     def misses(self, parcel: Parcel) -> bool:
         """Whether a broker that knows the order of an idempotent client sees a gap before a parcel."""
-        return self.lanes is not None and self.lanes.idempotent and self.lanes.misses(parcel)
+        return self.lanes is not None and bool(self.terms.idempotent) and self.lanes.misses(parcel)
 
     # -- tries --------------------------------------------------------------------------------------------------------
 

@@ -33,12 +33,13 @@ class Entry:
     are), and from when on it is committed.
 
     `answered`: when its publisher knows of it, if that was told in advance; `sender`: whom to tell if it changes; `asking`:
-    the requests that wait for it. `alive`: it was not cut off. `enqueued`: consumers have got it.
+    the requests that wait for it. `settled`: a failure has committed it. `alive`: it was not cut off. `enqueued`: consumers
+    have got it.
     """
 
     __slots__ = (
         "again", "alive", "answered", "appended", "asking", "commit", "enqueued", "event", "held", "leader",
-        "number", "sender",
+        "number", "sender", "settled",
     )  # fmt: skip
 
     def __init__(self, number: int, leader: int, event: int, appended: float, again: bool) -> None:
@@ -51,6 +52,7 @@ class Entry:
         self.commit = self.answered = INFINITY
         self.sender: Sender | None = None
         self.asking: list[Asking] = []
+        self.settled = False
         self.alive = True
         self.enqueued = False
 

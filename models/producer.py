@@ -30,8 +30,9 @@ class Outbox(Spec):
 class Terms(Spec):
     """How a client publishes: None stands for the default of the broker's profile.
 
-    In a resolved scenario None in `buffer` is unlimited, in `retry`, `delivery_timeout` and `max_block` none. Requests in
-    flight are not limited in number: `max_in_flight` says whether a retry can be overtaken.
+    In a resolved scenario None in `buffer` is unlimited, in `retry`, `delivery_timeout` and `max_block` none. While nothing
+    is broken requests in flight are not limited in number; then `max_in_flight` of a client that keeps the order are, for each
+    partition, and what waits is sent as one. Without order it only says that a retry can be overtaken.
     """
 
     acks: Acks | None = None

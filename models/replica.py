@@ -70,14 +70,15 @@ class ReplicaSet:
         self.store.append(entry)
         return entry
 
-    def _copy_time(self, node: int, appended: float, event: int) -> float:
+    def _copy_time(self, node: int, now: float, event: int | None = None) -> float:
+        """When a follower has what it asks for now, or a record that is appended now."""
+        cluster = self.cluster
         if not self._copies(node):
             return INFINITY
-        interval = self.cluster.interval
-        if interval is not None:
-            held = math.ceil(appended / interval) * interval
+        if cluster.interval is not None:
+            held = math.ceil(now / cluster.interval) * cluster.interval
         else:
-            held = appended + self._lag(event, node) * self.cluster.slowness(node)
+            held = now + (cluster.mean_lag if event is None else self._lag(event, node)) * cluster.slowness(node)
         held = self._copied[node] = max(self._copied[node], held)
         return held
 
@@ -123,15 +124,17 @@ class ReplicaSet:
         """Returns the entries whose senders do not know when they are committed any more."""
         now, before, changed, surprised = self.sim._now, 0.0, [], []
         for entry in self.tail:
-            old, past = entry.commit, math.nextafter(now, -INFINITY) if struck and entry.appended < now else now
+            unsettled = struck and entry.appended < now and not entry.settled
+            old, past = entry.commit, math.nextafter(now, -INFINITY) if unsettled else now
             if old > past:
                 for node in self._followers:
                     held = entry.held.get(node, INFINITY)
-                    if held > past:
-                        entry.held[node] = self._rejoined(node, held)
+                    if held > past and (held == INFINITY or not self._copies(node)):
+                        entry.held[node] = self._copy_time(node, now)
                 commit = self._commit_of(entry, before) if self.leader is not None else INFINITY
                 entry.commit = max(commit, now)
                 changed.append(entry)
+                entry.settled = entry.commit == now != old
                 if not serving or entry.commit != old:
                     surprised.append(entry)
             before = entry.commit
@@ -139,16 +142,6 @@ class ReplicaSet:
         for entry in changed:
             self.purgatory.answer_later(entry)
         return surprised
-
-    def _rejoined(self, node: int, held: float) -> float:
-        if not self._copies(node):
-            return INFINITY
-        if held < INFINITY:
-            return held
-        now, interval = self.sim._now, self.cluster.interval
-        next_copy = now + self.cluster.mean_lag if interval is None else math.ceil(now / interval) * interval
-        held = self._copied[node] = max(self._copied[node], next_copy)
-        return held
 
     def serves(self) -> bool:
         """Whether there is a leader that serves: that of a quorum queue is in touch with a majority, itself included."""

@@ -92,9 +92,6 @@ class QueueStore:
         self.events.append(entry.event)
         self.times.append(entry.appended)
         self.topic.readable(entry)
-        self._hold(entry)
-
-    def _hold(self, entry: Entry) -> None:
         if entry.commit <= self.topic.sim.now:
             self._due(entry)
         elif entry.commit < INFINITY:
@@ -113,7 +110,8 @@ class QueueStore:
         """As of any store."""
         self.topic.readable_anew(entries)
         for entry in entries:
-            self._hold(entry)
+            if entry.commit < INFINITY:
+                self.pending.put(entry.commit, entry)
 
     def truncate(self, keep: int, cut_off: Sequence[Entry]) -> None:
         """As of any store."""

@@ -120,6 +120,8 @@ def has_course(scenario: Outline, topic: str) -> bool:
         return False
     if producer.outbox or (producer.linger and producer.batch > 1) or not all(isinstance(law, Constant) for law in laws):
         return False
+    if producer.max_in_flight == 1 and not producer.idempotent and laws[0].mean + sum(law.mean for law in laws[2:]) > 0:
+        return False
     copies = scenario.broker.replication_interval or scenario.broker.replication_lag.ppf(UNIFORM_CEILING)
     seconds = sum(law.mean for law in laws) + (copies if scenario.broker.replication_factor > 1 else 0.0)
     if producer.acks != "none" and seconds > min(producer.request_timeout or INFINITY, producer.delivery_timeout or INFINITY):
