@@ -11,7 +11,7 @@ from models.fault_checks import fault_problems
 from models.metrics import METRICS, metrics_of
 from models.network_checks import network_problems
 from models.outline import Outline
-from models.pace import at_rest, shortest_step
+from models.pace import FOR_EVER, at_rest, shortest_step
 from models.producer import Producer
 from models.resolving import resolve
 from models.topic_checks import is_bounded, topic_problems
@@ -73,9 +73,12 @@ def _of_broker(scenario: Outline) -> Iterator[Problem]:
 
 
 def _of_memory(scenario: Outline, whole: Outline) -> Iterator[Problem]:
-    if scenario.broker.memory is not None and all(topic.delivery == "log" for topic in whole.topics.values()):
-        found = f"found {scenario.broker.memory:g} bytes, and all topics are logs"
+    broker, deliveries = scenario.broker, {topic.delivery for topic in whole.topics.values()}
+    if broker.memory is not None and deliveries == {"log"}:
+        found = f"found {broker.memory:g} bytes, and all topics are logs"
         yield Problem("broker.memory", found, "only with delivery queue or lease")
+    if broker.unclean_election and deliveries == {"queue"}:
+        yield Problem("broker.unclean_election", "found true, and all topics are queues", "only with delivery log or lease")
 
 
 def _of_producer(name: str, whole: Outline) -> Iterator[Problem]:
@@ -87,7 +90,8 @@ def _of_producer(name: str, whole: Outline) -> Iterator[Problem]:
         path = joined(("producers", name, "max_in_flight"))
         yield Problem(path, f"found {producer.max_in_flight} with idempotent = true", "must be at most 5")
     retry = producer.retry
-    if retry and retry.max_attempts is None and not (any(retry.delays) if retry.delays else retry.spacing(1)):
+    unlimited = retry is not None and (retry.max_attempts is None or retry.max_attempts > FOR_EVER)
+    if retry and unlimited and retry.delay(FOR_EVER, 0.5) < shortest_step(whole):
         path = joined(("producers", name, "retry"))
         yield Problem(path, "neither a delay nor a limit", "must have a delay, or max_attempts")
     if isinstance(producer.arrivals, ClosedArrivals) and not _takes_time(producer, producer.arrivals, whole):

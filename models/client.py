@@ -66,6 +66,8 @@ class Client:
     def look(self) -> None:
         """Nodes or links have changed."""
         routes, courier = self.routes, self.courier
+        if self.clear:
+            routes.learn(self.topic.replicas)
         courier.look()
         held_up = routes.lossy or self._gathers or courier.frozen or courier.is_blocked()
         self.clear = routes.open and routes.swift and not held_up

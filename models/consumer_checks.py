@@ -73,6 +73,8 @@ def consumer_problems(name: str, given: Consumer, whole: Outline, written: Colle
     yield from _of_session(path, consumer)
     yield from _of_dead_letters(path, given)
     yield from _of_idempotency(path, given)
+    if given.outbox is not None and not given.publishes:
+        yield Problem(joined((*path, "outbox")), "found one", "only with publishes")
     if given.retry and given.retry.scope != "instance" and given.retry.budget is None:
         yield Problem(joined((*path, "retry", "scope")), f"found {shown(given.retry.scope)}", "only with budget")
     yield from _of_pace(path, consumer, whole)

@@ -161,6 +161,7 @@ class Courier:
 
     def _hang_up(self, number: int, since: float = INFINITY) -> None:
         """A connection is over: every request on it that was sent until then fails."""
+        self.routes.hang_up(number)
         for parcel in self.customer.parcels_out():
             if parcel.node == number and parcel.state == OUT and parcel.sent <= since:
                 self.answered(parcel, parcel.tries, False)

@@ -18,13 +18,15 @@ MOST_WINDOWS = 100_000  # per target and run
 STRENGTH = {"slowdown": "factor", "surge": "factor", "errors": "rate", "poison": "rate"}
 """The field that says how strong a fault of that kind is."""
 
+_TARGETS = ["broker.nodes" if kind == "broker" else f"{kind}.NAME" for kind in KINDS]
+
 
 def fault_problems(index: int, fault: Fault, scenario: Outline) -> Iterator[Problem]:
     """Problems of the fault at that place in the list."""
     path = joined(("faults", index))
     if not fault.targets and fault.kind != "partition":
         yield Problem(f"{path}.target", "required, but missing")
-    for target, times in Counter(fault.targets).items():
+    for target, times in Counter(fault.targets if fault.kind != "partition" else ()).items():
         yield from _of_target(f"{path}.target", target, fault, scenario)
         if times > 1:
             yield Problem(f"{path}.target", f"found {shown(target)} {times} times", "must be named once")
@@ -36,14 +38,13 @@ def fault_problems(index: int, fault: Fault, scenario: Outline) -> Iterator[Prob
 def _of_target(path: str, text: str, fault: Fault, scenario: Outline) -> Iterator[Problem]:
     target = parse_target(text)
     if target.kind.partition("[")[0] in LATER_TARGETS or "->" in text:
-        yield Problem(path, f"{shown(text)} is not supported yet", one_of(f"{kind}.NAME" for kind in KINDS))
+        yield Problem(path, f"{shown(text)} is not supported yet", one_of(_TARGETS))
         return
     if target.kind == "broker":
         yield from _of_node(path, text, target, fault, scenario)
         return
     if target.kind not in KINDS:
-        known = [f"{kind}.NAME" for kind in KINDS]
-        yield Problem(path, f"found {shown(text)}", one_of(known), nearest(target.kind, KINDS))
+        yield Problem(path, f"found {shown(text)}", one_of(_TARGETS), nearest(target.kind, KINDS))
         return
     known = [f"{target.kind}.{name}" for name in getattr(scenario, target.kind)]
     if f"{target.kind}.{target.name}" not in known:
@@ -71,8 +72,8 @@ def _of_cut(path: str, fault: Fault, scenario: Outline) -> Iterator[Problem]:
     """The two sides of a network partition."""
     if fault.kind != "partition":
         if fault.between is not None or fault.one_way:
-            field = "between" if fault.between is not None else "one_way"
-            yield Problem(f"{path}.{field}", "found one", "only with kind partition")
+            field, found = ("between", "found one") if fault.between is not None else ("one_way", "found true")
+            yield Problem(f"{path}.{field}", found, "only with kind partition")
         return
     if fault.targets:
         yield Problem(f"{path}.target", f"found {shown(fault.targets[0])}", "a partition has no target, but `between`")
@@ -81,6 +82,8 @@ def _of_cut(path: str, fault: Fault, scenario: Outline) -> Iterator[Problem]:
         return
     members = dict.fromkeys(members_of(scenario))
     for side, paths in enumerate(fault.between):
+        if not paths:
+            yield Problem(f"{path}.between[{side}]", "found []", "must name at least one component")
         for place, text in enumerate(paths):
             if not any(belongs(member, (text,)) for member in members):
                 known = list(dict.fromkeys([member.partition("[")[0] for member in members] + list(members)))

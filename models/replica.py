@@ -111,7 +111,7 @@ class ReplicaSet:
         self.service.note_leader(serving, self.leader is None or not cluster.lives(self.leader), self.sim._now)
         self._followers = [node for node in self.nodes if node != self.leader]
         surprised = self._recommit(serving, struck)
-        self.steady = serving and all(self._copies(node) for node in self.in_sync if node != self.leader)
+        self.steady = serving and self.isolated is None and all(map(self._copies, self.in_sync - {self.leader}))
         cluster.watch_followers(self)
         for node in self._followers:
             if self._could_join(node):

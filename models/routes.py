@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from models.cluster import Cluster
 from models.links import Way
@@ -55,6 +55,16 @@ class Routes:
         assert known is not None
         self._known[number] = known
         return known
+
+    def learn(self, topic: Iterable[ReplicaSet]) -> None:
+        """It knows all leaders that it reaches: those of before the disturbance that it is told of."""
+        for replicas in topic:
+            if replicas.leader is not None and self.reaches(replicas.leader):
+                self._known.setdefault(replicas.number, replicas.leader)
+
+    def hang_up(self, node: int) -> None:
+        """A connection is closed: the node leads nothing any more, as far as is known."""
+        self._known = {number: known for number, known in self._known.items() if known != node}
 
     def forget(self, number: int | None = None) -> None:
         """The known leader of a partition, or of all, is none any more."""

@@ -18,6 +18,7 @@ ONLY_WITH: dict[str, Sequence[str]] = {
     "dead_letter": _QUEUE,
     "fifo": _LEASE,
     "deduplication": _LEASE,
+    "quorum": _QUEUE,
 }
 """The models of delivery in which a field means something."""
 
@@ -48,6 +49,8 @@ def topic_problems(name: str, given: Topic, whole: Outline) -> Iterator[Problem]
 
 def _is_given(topic: Topic, field: str) -> bool:
     value = getattr(topic, field)
+    if field == "quorum":
+        return not value
     return value is not None and value is not False and not (field == "deduplication" and not value)
 
 

@@ -246,6 +246,17 @@ def test_check_shows_who_talks_to_whom_and_what_never_happens(tiny: str) -> None
     assert left() == [tiny]
 
 
+def test_check_says_what_a_cut_lies_between(tiny: str) -> None:
+    both = (
+        '[{ name = "split", kind = "partition", between = [["broker"], ["consumers.pay", "producers.web"]], at = 5, for = 2 }]'
+    )
+    status, shown, _ = edasim("check", tiny, "--set", f"faults={both}")
+    assert status == 0
+    assert "split: partition between broker and consumers.pay, producers.web, from 5 s for 2 s" in shown
+    status, shown, _ = edasim("check", tiny, "--set", f"faults={both}", "--set", "faults[0].one_way=true")
+    assert "split: partition that lets nothing pass from broker to consumers.pay, producers.web, from 5 s" in shown
+
+
 def test_schema_is_a_json_schema_of_a_scenario() -> None:
     status, shown, _ = edasim("schema")
     assert status == 0

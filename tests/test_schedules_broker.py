@@ -291,6 +291,13 @@ def test_an_isolated_leader_acknowledges_what_will_be_lost() -> None:
     assert run.sizes() == [(6.2, 2), (10.7, 3)]
 
 
+@pytest.mark.parametrize("latency", [0.0, 0.1])
+def test_a_producer_that_reaches_both_sides_stays_with_the_isolated_leader_as_long_as_that_answers(latency: float) -> None:
+    run = Published(LEADER, cut([NODE], OTHERS, 4.2, 6.0), broker={"publish_latency": latency}, duration=14.9)
+    assert run.lost() == [3, 4, 5, 6, 7, 8, 9]
+    assert sorted(run.records()) == [0, 1, 2, 10, 11, 12, 13]
+
+
 def test_who_waits_for_all_at_an_isolated_leader_waits_until_it_learns_what_it_is() -> None:
     """It tells them at 10.2, and 1 s later they are tried again, five at a time."""
     run = Published(SURE, cut([NODE, "producers.p"], OTHERS, 4.2, 6.0), duration=14.0)

@@ -57,11 +57,18 @@ def fault_lines(scenario: Scenario) -> Iterator[str]:
     """A line per fault with its times; one that begins after the end of the run is said to never happen."""
     duration = scenario.run.duration
     for fault in scenario.faults:
-        line = f"{fault.name}: {fault.kind} of {', '.join(fault.targets)}, {_when(fault)}"
+        line = f"{fault.name}: {fault.kind} {_where(fault)}, {_when(fault)}"
         begins = fault.windows[0][0] if fault.windows else fault.at
         if begins is not None and begins >= duration:
             line += f"; begins after the end of the run ({format_duration(duration)}), so it never happens"
         yield line
+
+
+def _where(fault: Fault) -> str:
+    if fault.between is None:
+        return f"of {', '.join(fault.targets)}"
+    one, other = (", ".join(side) for side in fault.between)
+    return f"that lets nothing pass from {one} to {other}" if fault.one_way else f"between {one} and {other}"
 
 
 def _when(fault: Fault) -> str:
