@@ -34,6 +34,7 @@ from models.rules import Rules
 from models.server import Server
 from models.settlement import Settlement
 from models.stored import StoredTopic
+from models.strikes import Strikes
 from models.subscription import Subscription
 from models.topic import Topic
 from models.topology import can_break, has_course, has_nodes, is_single, is_undisturbed, may_be_poison, may_cut, may_fail
@@ -82,7 +83,7 @@ class Assembly:
             parts.producers[f"producers.{name}"] = self._producer(name)
         for group in parts.groups.values():
             group.start()
-        parts.injection = Injection(self.sim, parts.groups, parts.servers, parts.producers, parts.links, parts.cluster)
+        parts.injection = Injection(self.sim, Strikes(self.sim, parts))
         parts.injection.start(scenario.faults)
 
     def _place(self) -> int:

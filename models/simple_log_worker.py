@@ -6,8 +6,8 @@ from heapq import heappush
 
 from models.log_worker import LogWorker
 from models.outcome import TRANSIENT
+from models.trying import either
 from models.waiting import Wait
-from models.worker import either
 from simulator.recorder import NAN
 
 

@@ -1,0 +1,65 @@
+"""A worker's calls of its handler's dependencies, one after the other, within the attempt's deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from models.handling import Handling
+from models.instance import Life
+from models.outcome import OK, PENDING, TIMEOUT
+from models.rules import Rules
+from models.server import Call
+from models.waiting import INFINITY, Story, Waiting
+from simulator.simulation import TIMER, Alarm, priority
+
+
+class Calling(Waiting):
+    """Who calls dependencies. `call`: the one under way; `deadline`: when it is abandoned (s)."""
+
+    def __init__(self, life: Life, rules: Rules) -> None:
+        super().__init__(life)
+        self.rules = rules
+        self.deadline = INFINITY
+        self.call: Call | None = None
+        self._watch_at = INFINITY
+        self._timer = Alarm(life.sim, priority(TIMER, life.place))
+        self._on_time: list[Callable[[object], None]] = [self._time_out]
+        self._answer = self.bell.ring_at_once
+
+    def call_dependencies(self, handling: Handling, event: int, n: int, deadline: float) -> Story:
+        """Each dependency in order; a call under way at the deadline is abandoned, not stopped."""
+        life, lines = self.life, self.instance.lines
+        self.deadline = deadline
+        for place, (server, latency, error, last) in enumerate(handling.calls):
+            handling.journey.calls[event] += 1
+            call = self.call = Call(handling, event, last, latency(event, n), error(event, n), self._answer)
+            if lines is None:
+                server.call(call)
+            else:
+                lines[place].call(call, handling.journey.messages.identity(event), n)
+            if call.outcome == PENDING:
+                if deadline < self._watch_at:
+                    self._watch(deadline)
+                mark = life.mark
+                yield self.bell.wait()
+                if life.mark != mark:
+                    yield from self.disturbed()
+            if call.outcome != OK:
+                break
+        self.call, self.deadline = None, INFINITY
+        return call.outcome
+
+    def _watch(self, deadline: float) -> None:
+        self._watch_at = deadline
+        self._timer.at(max(deadline, self.sim._now)).callbacks = self._on_time
+
+    def _time_out(self, _: object) -> None:
+        """The one timer of this worker: the deadline in force may have moved since it was set."""
+        self._watch_at = INFINITY
+        if self.deadline == INFINITY or not self.life.alive:
+            return
+        if self.deadline > self.sim._now:
+            self._watch(self.deadline)
+        elif self.call is not None and self.call.outcome == PENDING:
+            self.call.abandon(TIMEOUT)
+            self.bell.ring_at_once()

@@ -1,0 +1,188 @@
+"""What a fault does to its targets when it strikes them, and how that is undone, in any overlap."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import simpy
+
+from models.faults import Fault
+from models.group import Group
+from models.instance import Instance
+from models.links import Cut
+from models.nodes import Node
+from models.producing import OpenProducing, Producing
+from models.server import Server
+from simulator.modifiers import Modified, any_of
+from simulator.simulation import Simulation
+
+if TYPE_CHECKING:
+    from models.parts import Parts
+
+DOWNING = ("crash", "stop", "pause", "outage", "power_loss")
+
+
+class Target:
+    """Something that faults strike: a clock of how long it has been down, and the values that faults change."""
+
+    def __init__(self, sim: Simulation, path: str) -> None:
+        self.sim = sim
+        self.path = path
+        self.down = 0
+        self.came_up: simpy.Event = sim.event()
+        self._down_before = self._down_since = 0.0
+        self.values: dict[str, Modified] = {}
+
+    def falls(self) -> None:
+        """A fault takes it down."""
+        self.down += 1
+        if self.down == 1:
+            self._down_since = self.sim.now
+
+    def rises(self) -> None:
+        """A fault that had taken it down ends."""
+        self.down -= 1
+        if not self.down:
+            self._down_before += self.sim.now - self._down_since
+            came_up, self.came_up = self.came_up, self.sim.event()
+            came_up.succeed()
+
+    def time_down(self) -> float:
+        """Seconds down so far."""
+        return self._down_before + (self.sim.now - self._down_since if self.down else 0.0)
+
+
+@dataclass(frozen=True)
+class Strike:
+    """What one fault does to one target."""
+
+    target: Target
+    begin: Callable[[], object]
+    end: Callable[[], object]
+
+
+class Strikes:
+    """What each fault of one replication does to the parts."""
+
+    def __init__(self, sim: Simulation, parts: Parts) -> None:
+        self.sim = sim
+        self.parts = parts
+        self.targets: dict[str, Target] = {}
+
+    def _target(self, path: str) -> Target:
+        return self.targets.setdefault(path, Target(self.sim, path))
+
+    def of(self, fault: Fault) -> list[Strike]:
+        """What a fault does to each of its targets, in order."""
+        if fault.between is not None:
+            return [self._on_links(fault)]
+        return [strike for path in fault.targets for strike in self._at(fault, path)]
+
+    def _at(self, fault: Fault, path: str) -> list[Strike]:
+        section, _, name = path.partition(".")
+        if section == "broker":
+            return [self._on_node(fault, node) for node in self._nodes(name)]
+        if section == "producers":
+            whole, _, member = path.partition("[")
+            if fault.kind in DOWNING:
+                return self._on_instances_of(fault, self.parts.producers[whole], member)
+            return [self._on_producer(fault, path, self.parts.producers[path])]
+        if section == "dependencies":
+            return [self._on_server(fault, path, self.parts.servers[name])]
+        name, _, index = name.partition("[")
+        group = self.parts.groups[f"consumers.{name}"]
+        if not index and fault.kind in ("errors", "poison"):
+            return [self._on_group(fault, path, group)]
+        instances = group.instances if not index else [group.instances[int(index.rstrip("]"))]]
+        return [self._on_instance(fault, group, instance) for instance in instances]
+
+    def _on_producer(self, fault: Fault, path: str, producer: Producing) -> Strike:
+        target = self._target(path)
+        if fault.kind == "surge":
+            assert isinstance(producer, OpenProducing)
+            return self._changing(target, "factor", 1.0, math.prod, producer.set_factor, fault.factor)
+        return self._changing(target, "poison", producer.poison_rate, any_of, _setter(producer, "poison_rate"), fault.rate)
+
+    def _on_instances_of(self, fault: Fault, producer: Producing, member: str) -> list[Strike]:
+        assert producer.publisher is not None
+        instances = producer.publisher.instances
+        struck = [instances[int(member.rstrip("]"))]] if member else instances
+        ends = {"crash": "restart", "stop": "restart", "pause": "resume"}
+        return [Strike(self._target(each.path), getattr(each, fault.kind), getattr(each, ends[fault.kind])) for each in struck]
+
+    def _nodes(self, name: str) -> list[Node]:
+        assert self.parts.cluster is not None
+        member = name.partition("[")[2].rstrip("]")
+        return [self.parts.cluster.nodes[int(member)]] if member else self.parts.cluster.nodes
+
+    def _on_node(self, fault: Fault, node: Node) -> Strike:
+        cluster, number, target = self.parts.cluster, node.number, self._target(node.path)
+        assert cluster is not None
+        match fault.kind:
+            case "crash":
+                return Strike(target, lambda: cluster.crash(number), lambda: cluster.restart(number))
+            case "stop":
+                return Strike(target, lambda: cluster.stop(number), lambda: cluster.restart(number))
+            case "pause":
+                return Strike(target, lambda: cluster.pause(number), lambda: cluster.resume(number))
+            case "power_loss":
+                return Strike(target, lambda: cluster.lose_power(number), lambda: cluster.get_power(number))
+        slow = partial(cluster.slow_down, number)
+        return self._changing(target, "slow", 1.0, math.prod, slow, fault.factor)
+
+    def _on_links(self, fault: Fault) -> Strike:
+        assert fault.between is not None
+        cut = Cut(fault.between, fault.one_way)
+        return Strike(self._target("network"), lambda: self.parts.links.cut(cut), lambda: self.parts.links.heal(cut))
+
+    def _on_server(self, fault: Fault, path: str, server: Server) -> Strike:
+        target = self._target(path)
+        match fault.kind:
+            case "crash":
+                return Strike(target, server.crash, server.reachable)
+            case "outage":
+                begin = server.fall_silent if fault.silent else server.unreachable
+                return Strike(target, begin, server.speak if fault.silent else server.reachable)
+            case "slowdown":
+                return self._changing(target, "slow", 1.0, math.prod, _setter(server, "slow"), fault.factor)
+        return self._changing(target, "errors", server.error_rate, any_of, _setter(server, "error_rate"), fault.rate)
+
+    def _on_group(self, fault: Fault, path: str, group: Group) -> Strike:
+        target, rules = self._target(path), group.rules
+        if fault.kind == "errors":
+            return self._changing(target, "errors", rules.failure_rate, any_of, _setter(rules, "failure_rate"), fault.rate)
+        return self._changing(target, "poison", rules.poison_rate, any_of, _setter(rules, "poison_rate"), fault.rate)
+
+    def _on_instance(self, fault: Fault, group: Group, instance: Instance) -> Strike:
+        target = self._target(instance.name)
+        match fault.kind:
+            case "crash":
+                return Strike(target, lambda: group.crash(instance), lambda: group.restart(instance))
+            case "stop":
+                return Strike(target, lambda: group.stop(instance), lambda: group.restart(instance))
+            case "pause":
+                return Strike(target, lambda: group.pause(instance), lambda: group.resume(instance))
+            case "slowdown":
+                return self._changing(target, "slow", 1.0, math.prod, _setter(instance, "slow"), fault.factor)
+        return self._changing(target, "errors", 0.0, any_of, _setter(instance, "failure_rate"), fault.rate)
+
+    def _changing(
+        self,
+        target: Target,
+        what: str,
+        base: float,
+        combine: Callable[[Iterable[float]], float],
+        set_value: Callable[[float], object],
+        change: float | None,
+    ) -> Strike:
+        assert change is not None
+        value = target.values.setdefault(what, Modified(base, combine, set_value))
+        return Strike(target, lambda: value.put_on(change), lambda: value.take_off(change))
+
+
+def _setter(thing: object, name: str) -> Callable[[float], None]:
+    return lambda value: setattr(thing, name, value)
