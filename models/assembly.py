@@ -139,7 +139,7 @@ class Assembly:
         if isinstance(channel, StoredTopic):
             producer.publisher = Publisher(self.sim, path, spec, channel, place)
             if isinstance(producer, ClosedProducing):
-                producer.publisher.on_failed.append(producer.failed)
+                producer.publisher.on_gone.append(producer.failed)
         return producer
 
     def _busy_producer(self, path: str, spec: Producer, channel: Channel, place: int) -> Producing:

@@ -34,6 +34,9 @@ class Owner(Protocol):
     def gave_up(self, event: int) -> None:
         """The event is not sent again."""
 
+    def vanished(self, event: int) -> None:
+        """The event got lost on its way, which nobody is told."""
+
 
 class Client:
     """One instance's client. `held`: its letters that are not resolved; `buffer`: the room for them, and who waits for it.
@@ -51,6 +54,7 @@ class Client:
         self.owner = owner
         self.place = place
         self.held: dict[Letter, None] = {}
+        self.vanished = owner.vanished
         self.buffer = Buffer(sim, terms, self.held, self._accept, owner.gave_up, place)
         self.courier = Courier(sim, path, name, terms, topic, cluster, self, place)
         self.routes = self.courier.routes
@@ -143,7 +147,7 @@ class Client:
     def _hold(self, event: int, since: float, sends: int, entry: Entry | None = None) -> Letter:
         letter = Letter(event, sends, entry)
         self.held[letter] = None
-        if self.terms.delivery_timeout is not None and self.terms.acks != "none":
+        if self.terms.delivery_timeout is not None:
             self._deadlines.put(since + self.terms.delivery_timeout, letter)
         return letter
 

@@ -12,7 +12,7 @@ from functools import partial
 
 from models.broker import Broker
 from models.links import Links
-from models.nodes import Following, Node
+from models.nodes import Arriving, Following, Node
 from models.replica import ReplicaSet
 from simulator.simulation import DELIVERY, TIMER, Simulation
 from simulator.streams import Stream, name_key
@@ -96,7 +96,7 @@ class Cluster:
         node = self.nodes[number]
         node.down += 1
         node.broke = self.sim.now
-        node.waiting.clear()
+        node.forget_waiting()
         self.look()
 
     def stop(self, number: int) -> None:
@@ -104,7 +104,7 @@ class Cluster:
         node = self.nodes[number]
         node.down += 1
         node.broke = self.sim.now
-        node.waiting.clear()
+        node.forget_waiting()
         if node.down == 1 and not node.fenced:
             node.fenced, node.seen = True, False
             for replicas in self.replicas:
@@ -122,7 +122,7 @@ class Cluster:
         node.down += 1
         node.dark += 1
         node.lost_data = True
-        node.waiting.clear()
+        node.forget_waiting()
         self.look()
         for replicas in self.replicas:
             replicas.loses_unflushed(number, self._flushed_until())
@@ -159,7 +159,7 @@ class Cluster:
         if not node.frozen:
             waiting, node.waiting = node.waiting, []
             for request in waiting:
-                request()
+                request.handle()
 
     def slow_down(self, number: int, factor: float) -> None:
         """Copies reach that node `factor` times as late."""
@@ -262,26 +262,26 @@ class Cluster:
             node.free = turn + events / rate
         return turn
 
-    def receive(self, number: int, events: int, handle: Callable[[], None], refuse: Callable[[], None]) -> None:
+    def receive(self, number: int, events: int, request: Arriving) -> None:
         """A request arrives at a node: it is handled in its turn, waits while the node is frozen, is refused by a dead process,
         and not answered by a dead machine."""
         node = self.nodes[number]
         if node.dark:
-            return
-        if node.down:
-            refuse()
+            request.lost()
+        elif node.down:
+            request.refused()
         elif node.frozen:
-            node.waiting.append(handle)
+            node.waiting.append(request)
         elif (turn := self.take(number, events)) > self.sim.now:
-            self.sim.call_at(turn, DELIVERY, partial(self._in_turn, node, node.broke, handle), self.place)
+            self.sim.call_at(turn, DELIVERY, partial(self._in_turn, node, node.broke, request), self.place)
         else:
-            handle()
+            request.handle()
 
-    def _in_turn(self, node: Node, broke: float, handle: Callable[[], None]) -> None:
+    def _in_turn(self, node: Node, broke: float, request: Arriving) -> None:
         """What waited for its turn is gone with the node's process."""
         if node.broke != broke or node.dark:
-            return
-        if node.frozen:
-            node.waiting.append(handle)
+            request.lost()
+        elif node.frozen:
+            node.waiting.append(request)
         else:
-            handle()
+            request.handle()

@@ -19,6 +19,8 @@ from simulator.simulation import COMPLETION, TIMER, WAIT_END, Simulation
 
 BROKER = "broker"
 """Path of the broker where it publishes itself."""
+RECONNECT = 1.0
+"""How long a client waits before it tries again to connect (s): Kafka's `reconnect.backoff.max.ms`."""
 
 
 class Customer(Protocol):
@@ -32,6 +34,9 @@ class Customer(Protocol):
 
     def parcels_out(self) -> Iterable[Parcel]:
         """Those that are not resolved."""
+
+    def vanished(self, event: int) -> None:
+        """What was sent, and nobody would have answered, got lost."""
 
 
 class Courier:
@@ -53,7 +58,8 @@ class Courier:
         ordered = bool(terms.idempotent) or terms.max_in_flight == 1
         self.lanes = Lanes(self._transmit, terms.max_in_flight) if ordered else None
         self.retries = Trail(event="i", time="d")
-        self.frozen = False
+        self.asks = terms.acks != "none"
+        self.frozen = self._reconnects = False
         self._unheard: list[Callable[[], None]] = []
         self._stalled: dict[Parcel, None] = {}
         self._luck = sim.stream(f"{name}/retry")
@@ -63,11 +69,21 @@ class Courier:
         return self.cluster.blocks and self.path != BROKER
 
     def stalls(self, parcel: Parcel) -> bool:
-        """Whether a parcel waits until the broker lets it in."""
+        """Whether a parcel waits until the broker lets it in, or there is a connection for what nobody will answer."""
         if self.is_blocked():
             self._stalled[parcel] = None
             return True
-        return False
+        if self.asks or self.routes.connects(parcel.number, self.topic.replicas[parcel.number]):
+            return False
+        self._stalled[parcel] = None
+        if not self._reconnects:
+            self._reconnects = True
+            self.sim.call_at(self.sim.now + RECONNECT, TIMER, self._reconnect, self.place)
+        return True
+
+    def _reconnect(self) -> None:
+        self._reconnects = False
+        self._unblock()
 
     def _unblock(self) -> None:
         stalled, self._stalled = self._stalled, {}
@@ -140,15 +156,17 @@ class Courier:
         self._watch(parcel)
         if node is not None:
             request = Request(self, parcel, node)
-            arrive = partial(self.cluster.receive, node, len(request.letters), request.handle, request.refused)
-            self.routes.send(node, request.identity, request.sends, None if self.lanes is None else parcel.number, arrive)
-        if self.terms.acks == "none":
+            arrive = partial(self.cluster.receive, node, len(request.letters), request)
+            lane = None if self.lanes is None else parcel.number
+            if not self.routes.send(node, request.identity, request.sends, lane, arrive):
+                request.lost()
+        if not self.asks:
             self._resolve(parcel)
 
     def _watch(self, parcel: Parcel) -> None:
         """A try is waited for so long."""
         timeout = self.terms.request_timeout
-        if timeout is not None and self.terms.acks != "none":
+        if timeout is not None and self.asks:
             self.sim.call_at(parcel.sent + timeout, TIMER, partial(self._timed_out, parcel, parcel.tries), self.place)
 
     def _timed_out(self, parcel: Parcel, turn: int) -> None:

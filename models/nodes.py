@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Protocol
 
 from models.broker import Broker
 from simulator.simulation import Simulation
 from simulator.streams import Stream
+
+
+class Arriving(Protocol):
+    """A request that arrives at a node."""
+
+    def handle(self) -> None:
+        """The node does what is asked."""
+
+    def refused(self) -> None:
+        """The node cannot do it, and says so."""
+
+    def lost(self) -> None:
+        """It is gone without an answer."""
 
 
 class Node:
@@ -31,12 +43,18 @@ class Node:
         self.seen = True
         self.turns = 0
         self.watched = False
-        self.waiting: list[Callable[[], None]] = []
+        self.waiting: list[Arriving] = []
 
     @property
     def runs(self) -> bool:
         """Whether its process is at work."""
         return not self.down and not self.frozen
+
+    def forget_waiting(self) -> None:
+        """The process is gone, and with it what it had not looked at."""
+        waiting, self.waiting = self.waiting, []
+        for request in waiting:
+            request.lost()
 
 
 class Following(Protocol):

@@ -74,6 +74,9 @@ class Outbox:
         if not self.stands:
             self._arm()
 
+    def vanished(self, event: int) -> None:
+        """As of any owner: what it does not know it cannot mend."""
+
     def crash(self) -> None:
         """The relay is gone, and does not know what it had sent."""
         self.stands = True

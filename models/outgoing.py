@@ -81,6 +81,9 @@ class Outgoing:
                 del self.posts[event]
             post.tell(time)
 
+    def vanished(self, event: int) -> None:
+        """As of any owner: what it does not know it cannot mend."""
+
     def crash(self) -> None:
         """The instance is gone with what it had not sent."""
         self.posts.clear()

@@ -30,6 +30,10 @@ class Direct:
         """As of any owner."""
         self.publisher.fail(event)
 
+    def vanished(self, event: int) -> None:
+        """As of any owner."""
+        self.publisher.forget(event)
+
     def crash(self) -> None:
         """They are gone."""
         for event in self.client.crash():
@@ -103,7 +107,7 @@ class Publisher:
         self.spec = spec
         self.passage: Passage = topic.passage
         self.given_up = Trail(event="i", time="d")
-        self.on_failed: list[Callable[[int], object]] = []
+        self.on_gone: list[Callable[[int], object]] = []
         self.instances = [ProducerInstance(self, index, topic, place + index) for index in range(spec.instances)]
 
     def publish(self, event: int, k: int, number: int) -> None:
@@ -120,7 +124,11 @@ class Publisher:
         """The event is given up."""
         self.passage.failed[event] = 1
         self.given_up.add(event, self.sim.now)
-        for tell in self.on_failed:
+        self.forget(event)
+
+    def forget(self, event: int) -> None:
+        """Nothing more becomes of the event."""
+        for tell in self.on_gone:
             tell(event)
 
     def is_busy(self) -> bool:

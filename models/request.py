@@ -13,6 +13,13 @@ from models.stored import StoredTopic
 from simulator.simulation import Simulation
 
 
+class Customer(Protocol):
+    """Whose events they are."""
+
+    def vanished(self, event: int) -> None:
+        """What was sent, and nobody would have answered, got lost."""
+
+
 class Sending(Protocol):
     """Who tries to send it."""
 
@@ -20,6 +27,10 @@ class Sending(Protocol):
     terms: Terms
     topic: StoredTopic
     routes: Routes
+
+    @property
+    def customer(self) -> Customer:
+        """Whose parcels they are."""
 
     def identity(self, event: int) -> int:
         """By which the luck of an event is drawn."""
@@ -104,8 +115,15 @@ class Request:
         if self.courier.terms.acks == "none":
             look_anew = partial(self.courier.routes.forget, self.parcel.number)
             self.courier.routes.send_back(self.node, self.identity, self.sends, look_anew)
+            self.lost()
         else:
             self.answer(False)
+
+    def lost(self) -> None:
+        """It is not handled by anybody, and this is not told. What nobody asks about is not sent again."""
+        if self.courier.terms.acks == "none":
+            for letter in self.letters:
+                self.courier.customer.vanished(letter.event)
 
     def answer(self, stored: bool) -> None:
         """What the client will know of it, if the answer arrives."""

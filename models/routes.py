@@ -56,6 +56,16 @@ class Routes:
         self._known[number] = known
         return known
 
+    def connects(self, number: int, replicas: ReplicaSet) -> bool:
+        """Whether it has somewhere to send to: a leader that it knows, whose process is not seen to be dead."""
+        target = self.target(number, replicas)
+        if target is None or number not in self._known:
+            return False
+        node = self.cluster.nodes[target]
+        if node.down and not node.dark:
+            self.forget(number)
+        return number in self._known
+
     def learn(self, topic: Iterable[ReplicaSet]) -> None:
         """It knows all leaders that it reaches: those of before the disturbance that it is told of."""
         for replicas in topic:
@@ -73,11 +83,12 @@ class Routes:
         else:
             self._known.pop(number, None)
 
-    def send(self, node: int, identity: int, turn: int, lane: int | None, arrive: Callable[[], None]) -> None:
-        """A request for a node, the `turn`-th for that identity; `lane`: what belongs to the same does not overtake."""
+    def send(self, node: int, identity: int, turn: int, lane: int | None, arrive: Callable[[], None]) -> bool:
+        """A request for a node, the `turn`-th for that identity; `lane`: what belongs to the same does not overtake. Returns
+        whether it arrives."""
         way = self.to[node]
         if not self.links.open(self.path, self.paths[node]) or way.loses(identity, turn):
-            return
+            return False
         now = self.sim.now
         arrival = now + way.seconds(identity, turn)
         if lane is not None:
@@ -86,6 +97,7 @@ class Routes:
             self.sim.call_at(arrival, DELIVERY, arrive, self.place)
         else:
             arrive()
+        return True
 
     def send_back(self, node: int, identity: int, turn: int, tell: Callable[[], None]) -> None:
         """The answer to such a request."""
