@@ -141,6 +141,8 @@ def _of_timing(path: str, fault: Fault, scenario: Outline) -> Iterator[Problem]:
         return
     if fault.from_new and fault.time_to_failure is None:
         yield Problem(f"{path}.from_new", "found true", "only with time_to_failure")
+    if fault.stagger and fault.time_to_failure is not None:
+        yield Problem(f"{path}.stagger", f"found {fault.stagger:g} s", "only with at, every or trace")
     shortest = scenario.run.duration / MOST_WINDOWS
     if fault.every is not None and fault.every < shortest:
         yield Problem(f"{path}.every", f"found {fault.every:g} s", f"must be at least {shortest:g} s in this run")

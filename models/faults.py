@@ -55,6 +55,10 @@ class Fault(Spec):
 
     When: `at` and `for`; or `time_to_failure` and `time_to_repair`, a renewal process; or `every` and `for`; or
     `trace`, a .csv or .parquet file with the columns start and duration (seconds), sought beside the scenario.
+
+    The n-th target is struck n x `stagger` later than the first (a rolling deploy is a `stop` with it). Each is struck each
+    time with `probability`: together, a shock of a common cause. `crews` repair so many at once, and what broke first comes
+    first: what waits for them stays down so much longer.
     """
 
     name: Annotated[Text, Field(min_length=1, max_length=200)]
@@ -76,11 +80,11 @@ class Fault(Spec):
     every: PositiveDuration | None = None
     hold: Duration = 30.0
     normal: Whole | None = None
-    stagger: Duration = Field(0.0, json_schema_extra=later())
+    stagger: Duration = 0.0
     from_new: Flag = False
     together: Flag = False
-    probability: Fraction = Field(1.0, json_schema_extra=later())
-    crews: Annotated[Count | None, UNLIMITED] = Field(None, json_schema_extra=later())
+    probability: Fraction = 1.0
+    crews: Annotated[Count | None, UNLIMITED] = None
     _windows: tuple[tuple[float, float], ...] = PrivateAttr(())
 
     @property

@@ -358,7 +358,13 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     ("producers/p/retry", {"backoff": "fixed", "base": 1e-9}, "producers.p.retry", ["must have a delay"]),
     ("producers/p/retry", {"backoff": "none", "max_attempts": 10**7}, "producers.p.retry", ["max_attempts"]),
     ("faults", fault(target="producers.p -> broker"), "faults[0].target", ["not supported yet", '"broker.nodes"']),
-    ("faults", fault(crews=1), "faults[0].crews", ["not supported yet"]),
+    ("faults", fault(crews=0), "faults[0].crews", ["found 0", "1"]),
+    (
+        "faults",
+        fault(time_to_failure=60, time_to_repair=5, stagger=3),
+        "faults[0].stagger",
+        ["found 3 s", "at, every or trace"],
+    ),
     # files that it names
     ("faults", fault(trace="nowhere.csv"), "faults[0].trace", ['found "nowhere.csv"', "no file"]),
     (
