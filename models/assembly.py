@@ -17,6 +17,7 @@ from models.journey import Journey
 from models.lease_subscription import LeaseSubscription
 from models.line import Line
 from models.log_subscription import LogSubscription
+from models.memory import Memory
 from models.message import Messages
 from models.outbox import Outbox
 from models.outgoing import Outgoing
@@ -37,7 +38,17 @@ from models.stored import StoredTopic
 from models.strikes import Strikes
 from models.subscription import Subscription
 from models.topic import Topic
-from models.topology import can_break, has_course, has_nodes, is_single, is_undisturbed, may_be_poison, may_cut, may_fail
+from models.topology import (
+    can_break,
+    has_course,
+    has_nodes,
+    is_single,
+    is_undisturbed,
+    may_be_poison,
+    may_cut,
+    may_fail,
+    may_starve,
+)
 from models.uplink import Trip, Uplink
 from simulator.streams import name_key
 
@@ -155,7 +166,7 @@ class Assembly:
     def _group(self, name: str) -> Group:
         sim, scenario, path = self.sim, self.scenario, f"consumers.{name}"
         spec, channels, place = scenario.consumers[name], self.parts.channels, self._place()
-        rules = Rules(spec, may_be_poison(scenario, name), may_fail(scenario, name))
+        rules = Rules(spec, may_be_poison(scenario, name), may_fail(scenario, name), may_starve(scenario, name))
         settlement = Settlement(sim, rules, place)
         servers = [self.parts.servers[dependency] for dependency in spec.dependencies]
         targets = [channels[publish.topic] for publish in spec.publishes]
@@ -170,9 +181,22 @@ class Assembly:
         sources = [channels[topic] for topic in spec.topics]
         subscription = SUBSCRIPTIONS[sources[0].delivery](path, settlement, handlings, sources, place)
         group = Group(sim, path, subscription, settlement, handlings, place)
+        self._limit(group)
         self._connect(group, servers)
         self._let_publish(group, [target for target in targets if isinstance(target, StoredTopic)])
         return group
+
+    def _limit(self, group: Group) -> None:
+        """Gives the instances of a group the memory that they have, where that is limited."""
+        limit, topics = group.spec.memory, self.scenario.topics
+        if limit is not None:
+            journeys = [handling.journey for handling in group.handlings]
+            sizes = [
+                size_of(self.sim, topics[name], journey.messages)
+                for name, journey in zip(group.spec.topics, journeys, strict=True)
+            ]
+            for instance in group.instances:
+                instance.memory = Memory(self.sim, limit, sizes, group.crash, group.restart)
 
     def _connect(self, group: Group, servers: list[Server]) -> None:
         """Puts the network between the instances of a group and the broker and its dependencies, where there is any."""

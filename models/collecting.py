@@ -189,6 +189,7 @@ def _group(group: Group, parts: Running, fate: tuple[list[np.ndarray], list[np.n
         breakers=breakers if group.spec.breaker else [],
         trips=np.sort(np.concatenate(trips)) if trips else np.empty(0),
         rebalances=np.asarray(group.membership.rebalances, dtype=np.float64),
+        kills=_kills(group),
         busy=busy,
         held=held,
         worker_time=seconds * group.rules.concurrency,
@@ -274,6 +275,11 @@ def _number_within(starts: np.ndarray, ends: np.ndarray) -> Steps:
     order = np.argsort(times, kind="stable")
     changes = np.concatenate([np.ones(len(starts), dtype=np.int64), -np.ones(len(ends), dtype=np.int64)])
     return times[order], np.cumsum(changes[order])
+
+
+def _kills(group: Group) -> np.ndarray | None:
+    memories = [instance.memory for instance in group.instances if instance.memory is not None]
+    return np.sort([time for memory in memories for time in memory.kills]) if memories else None
 
 
 def _fault(fault: Fault, parts: Running) -> FaultRecord:

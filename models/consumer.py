@@ -79,7 +79,7 @@ class Consumer(Spec):
 
     startup: Dist = AT_ONCE
     autoscale: Annotated[Autoscale | None, TABLE] = Field(None, json_schema_extra=later())
-    memory: Annotated[Size | None, UNLIMITED] = Field(None, json_schema_extra=later())
+    memory: Annotated[Size | None, UNLIMITED] = None
     throttle: Annotated[Throttle | None, TABLE] = Field(None, json_schema_extra=later())
     shed_above: Whole | None = Field(None, json_schema_extra=later())
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from models.arrivals import ClosedArrivals
 from models.errors import Problem, joined, nearest, one_of, shown
-from models.faults import BUILT, KINDS, LATER_TARGETS, Fault, Target, parse_target
+from models.faults import BUILT, KINDS, LATER_TARGETS, RESOURCES, Fault, Target, parse_target
 from models.links import belongs
 from models.outline import Outline
 
@@ -31,7 +31,7 @@ def fault_problems(index: int, fault: Fault, scenario: Outline) -> Iterator[Prob
         if times > 1:
             yield Problem(f"{path}.target", f"found {shown(target)} {times} times", "must be named once")
     yield from _of_cut(path, fault, scenario)
-    yield from _of_strength(path, fault)
+    yield from _of_strength(path, fault, scenario)
     yield from _of_timing(path, fault, scenario)
 
 
@@ -61,6 +61,8 @@ def _of_node(path: str, text: str, target: Target, fault: Fault, scenario: Outli
     if target.name not in ("", "nodes") or (target.name == "" and target.member is not None):
         known = ["broker", "broker.nodes", *(f"broker.nodes[{number}]" for number in range(nodes))]
         yield Problem(path, f"found {shown(text)}", one_of(known), nearest(text, known))
+    elif fault.kind == "exhaustion" and text != "broker":
+        yield Problem(path, f"found {shown(text)} for exhaustion", 'must be "broker", the whole of it')
     elif target.member is not None and target.member >= nodes:
         yield Problem(path, f"found node {target.member} of {nodes}", f"must be below {nodes}")
     elif fault.kind not in KINDS["broker"] and fault.kind in BUILT:
@@ -118,7 +120,7 @@ def _of_member(path: str, target: Target, fault: Fault, scenario: Outline) -> It
         yield Problem(path, f"found instance {target.member} of {instances}", f"must be below {instances}")
 
 
-def _of_strength(path: str, fault: Fault) -> Iterator[Problem]:
+def _of_strength(path: str, fault: Fault, scenario: Outline) -> Iterator[Problem]:
     needed = STRENGTH.get(fault.kind)
     for field in ("factor", "rate"):
         value = getattr(fault, field)
@@ -127,10 +129,44 @@ def _of_strength(path: str, fault: Fault) -> Iterator[Problem]:
         elif field != needed and value is not None and fault.kind in BUILT:
             kinds = [kind for kind, strength in STRENGTH.items() if strength == field]
             yield Problem(f"{path}.{field}", f"found {shown(value)}", f"only with kind {' or '.join(kinds)}")
+    yield from _of_resource(path, fault, scenario)
     if fault.kind == "slowdown" and fault.factor == 0:
         yield Problem(f"{path}.factor", "found 0.0", "must be above 0")
     if fault.silent and fault.kind != "outage":
         yield Problem(f"{path}.silent", "found true", "only with kind outage")
+
+
+def _of_resource(path: str, fault: Fault, scenario: Outline) -> Iterator[Problem]:
+    """What is running out, and of whom."""
+    if fault.kind != "exhaustion":
+        for field, value in (("resource", fault.resource), ("to", fault.to)):
+            if value is not None:
+                yield Problem(f"{path}.{field}", f"found {shown(value)}", "only with kind exhaustion")
+        return
+    for field, value in (("resource", fault.resource), ("to", fault.to)):
+        if value is None:
+            yield Problem(f"{path}.{field}", "required, but missing", 'must be given with kind = "exhaustion"')
+    if fault.resource == "cpu" and fault.to == 0.0:
+        yield Problem(f"{path}.to", "found 0.0", "must be above 0 for cpu")
+    for text in fault.targets:
+        target = parse_target(text)
+        if fault.resource is not None and fault.resource not in RESOURCES.get(target.kind, (fault.resource,)):
+            yield Problem(f"{path}.resource", f'found "{fault.resource}" of {text}', one_of(RESOURCES[target.kind]))
+        elif (missing := _unlimited(target, fault.resource, scenario)) is not None:
+            yield Problem(f"{path}.resource", f'found "{fault.resource}" of {text}', f"only where {missing} is given")
+
+
+def _unlimited(target: Target, resource: str | None, scenario: Outline) -> str | None:
+    """The field that a fault scales, where it has no value."""
+    if target.kind == "broker" and resource is not None:
+        return f"broker.{resource}" if getattr(scenario.broker, resource) is None else None
+    consumer = scenario.consumers.get(target.name) if target.kind == "consumers" else None
+    if consumer is not None and resource == "memory" and consumer.memory is None:
+        return f"consumers.{target.name}.memory"
+    dependency = scenario.dependencies.get(target.name) if target.kind == "dependencies" else None
+    if dependency is not None and resource == "connections" and dependency.concurrency is None:
+        return f"dependencies.{target.name}.concurrency"
+    return None
 
 
 def _of_timing(path: str, fault: Fault, scenario: Outline) -> Iterator[Problem]:

@@ -22,12 +22,19 @@ Kind = Literal[
 ]  # fmt: skip
 
 KINDS: dict[str, tuple[Kind, ...]] = {
-    "consumers": ("crash", "stop", "pause", "slowdown", "errors", "poison"),
-    "dependencies": ("crash", "outage", "slowdown", "errors"),
+    "consumers": ("crash", "stop", "pause", "slowdown", "errors", "poison", "exhaustion"),
+    "dependencies": ("crash", "outage", "slowdown", "errors", "exhaustion"),
     "producers": ("crash", "stop", "pause", "surge", "poison"),
-    "broker": ("crash", "stop", "pause", "power_loss", "slowdown"),
+    "broker": ("crash", "stop", "pause", "power_loss", "slowdown", "exhaustion"),
 }
 """The kinds of fault that each kind of component can have."""
+
+RESOURCES: dict[str, tuple[str, ...]] = {
+    "consumers": ("memory", "cpu"),
+    "dependencies": ("cpu", "connections"),
+    "broker": ("memory", "disk"),
+}
+"""What each kind of component can be short of."""
 
 LATER_TARGETS = ("topics", "stores", "network", "links", "sagas", "aggregates")
 """The kinds of component that the format lets fail and that cannot yet."""
@@ -59,6 +66,10 @@ class Fault(Spec):
     The n-th target is struck n x `stagger` later than the first (a rolling deploy is a `stop` with it). Each is struck each
     time with `probability`: together, a shock of a common cause. `crews` repair so many at once, and what broke first comes
     first: what waits for them stays down so much longer.
+
+    `exhaustion` leaves `to` of a `resource`. Consumers: of `memory`, so that instances are killed by what they hold; of `cpu`,
+    so that busy workers share what is left. Dependencies: of `cpu`, likewise for calls in service; of `connections`, so that of
+    the `concurrency` only so many calls are let in, those in line included. The broker: of `memory` or `disk`.
     """
 
     name: Annotated[Text, Field(min_length=1, max_length=200)]
@@ -70,8 +81,8 @@ class Fault(Spec):
     rate: Fraction | None = None
     between: tuple[tuple[Text, ...], tuple[Text, ...]] | None = None
     one_way: Flag = False
-    resource: Literal["memory", "cpu", "disk", "connections"] | None = Field(None, json_schema_extra=later())
-    to: Fraction | None = Field(None, json_schema_extra=later())
+    resource: Literal["memory", "cpu", "disk", "connections"] | None = None
+    to: Fraction | None = None
     at: Duration | None = None
     for_: Dist | None = Field(None, validation_alias="for", serialization_alias="for")
     time_to_failure: Dist | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import simpy
 
@@ -15,6 +15,9 @@ from models.record import CUT_OFF, DOWN, PAUSED, RUNNING, STARTING
 from models.uplink import Trip, Uplink
 from simulator.recorder import Trail
 from simulator.simulation import Simulation, Waker
+
+if TYPE_CHECKING:
+    from models.memory import Memory
 
 
 class Worker(Protocol):
@@ -152,6 +155,8 @@ class Instance:
 
     `uplink`: None where nothing can come between it and the broker. `trip`: what it costs to reach it; None for nothing.
     `lines`: to its dependencies, in their order; None where nothing is between. `states`: (time, state) at each change.
+    `slow`: how many times as long its work takes; `cpu`: the share of its processors that is left to it; `memory`: None where
+    that has no limit.
     """
 
     def __init__(self, sim: Simulation, name: str, index: int, place: int) -> None:
@@ -161,7 +166,8 @@ class Instance:
         self.place = place
         self.down = 0
         self.pauses = 0
-        self.slow = 1.0
+        self.slow = self.cpu = 1.0
+        self.memory: Memory | None = None
         self.failure_rate = 0.0
         self.lives = 0
         self.starts = 0

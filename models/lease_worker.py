@@ -98,6 +98,9 @@ class LeaseWorker(Worker):
         self._turn = turn + 1
         self.batch.extend([Receipt(queue, copy) for copy in copies])
         life.active += 1
+        if self.instance.memory is not None:
+            for copy in copies:
+                self.instance.memory.take(life, queue.topic, copy.event)
         rules.polls += 1
         rules.polled += len(copies)
         if rules.acknowledge_first:
@@ -190,7 +193,7 @@ class LeaseWorker(Worker):
                 started[receipt.copy.event] = now
         self._keep(tuple(self.batch))
         event = first.copy.event
-        yield from self.work(handling.service.at(event, handling.journey.attempts[event] + 1) * self.instance.slow)
+        yield from self.work(handling.service.at(event, handling.journey.attempts[event] + 1) * self.slowness())
         self.hold_still()
         self.rules.busy += self.sim._now - now
         self.busy_since = NAN

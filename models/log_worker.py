@@ -8,6 +8,7 @@ from models.handling import Handling
 from models.journey import CONSUMER
 from models.log import Cursor, Partition, Seek
 from models.log_life import LogLife
+from models.memory import Memory
 from models.outcome import OK, RETURNED, SUPPRESSED
 from models.rules import Rules
 from models.settlement import Again, Settlement
@@ -65,6 +66,8 @@ class LogWorker(Worker):
             if not self.poll():
                 yield from self._idle()
                 continue
+            if self.instance.memory is not None:
+                self._fill(self.instance.memory)
             if life.trip is not None:
                 yield from self._fetch(life.trip)
             if rules.batched:
@@ -87,6 +90,12 @@ class LogWorker(Worker):
             seconds = max(seconds, trip.fetch(leader, journey.messages.identity(event), journey.deliveries[event]))
         if seconds > 0.0:
             yield from self.sleep(seconds)
+
+    def _fill(self, memory: Memory) -> None:
+        """What it has polled takes room."""
+        for run in self.runs:
+            for offset in range(run.offset, run.end):
+                memory.take(self.life, run.cursor.topic, run.cursor.records[offset])
 
     def poll(self) -> bool:
         """Takes up to `batch` records, of this worker's share of the partitions. Commits what is due first.
@@ -155,7 +164,7 @@ class LogWorker(Worker):
                     journey.started[event] = now
         first = self.runs[0]
         event, handling = first.cursor.records[first.offset], self.handlings[first.cursor.topic]
-        yield from self.work(handling.service.at(event, handling.journey.attempts[event] + 1) * self.instance.slow)
+        yield from self.work(handling.service.at(event, handling.journey.attempts[event] + 1) * self.slowness())
         self.rules.busy += self.sim._now - now
         self.busy_since = NAN
 

@@ -128,6 +128,8 @@ def _measure_work(sheet: Sheet, group: GroupRecord, window: Seconds) -> None:
     sheet.value("breaker_open_fraction", _share_of_time(group.breakers, OPEN, window) if group.has_breaker else 0.0)
     sheet.count("breaker_trips", _within(group.trips, window))
     sheet.count("rebalances", _within(group.rebalances, window))
+    if group.kills is not None:
+        sheet.count("memory_kills", _within(group.kills, window))
 
 
 def _measure_producer(producer: ProducerRecord, window: Seconds) -> list[Measure]:

@@ -28,7 +28,7 @@ METRICS: dict[str, dict[str, str]] = {
         counts="""delivered processed effects duplicate_effects redelivered suppressed dead_lettered dead_letter_moves
             dead_letter_depth_max redriven saved discarded expired lost unpublished out_of_order short_circuited backlog
             in_flight empty_polls lag_{mean,p99,max} lag_waiting_max lag_committed_{mean,max} lag_partition_max
-            breaker_trips rebalances""",
+            breaker_trips rebalances memory_kills""",
         rates="throughput",
         shares="""duplicate_rate error_rate dead_letter_rate unfinished_share utilization held availability served
             breaker_open_fraction""",
@@ -58,9 +58,9 @@ _LOWER = {
     "producers": "unsent phantom failed unconfirmed waiting publish_retries publish_latency_{mean,p50,p95,p99} blocked_time",
     "topics": "lost expired rejected",
     "consumers": """duplicate_effects dead_lettered dead_letter_moves dead_letter_depth_max discarded expired lost unpublished
-        out_of_order backlog lag_{mean,p99,max} lag_waiting_max lag_committed_{mean,max} lag_partition_max rebalances
-        duplicate_rate error_rate dead_letter_rate unfinished_share attempts_mean amplification wait_{mean,p50,p95,p99}
-        latency_{mean,sd,p50,p95,p99,p999} end_to_end_{mean,p99} lag_seconds_{mean,p99,max}""",
+        out_of_order backlog lag_{mean,p99,max} lag_waiting_max lag_committed_{mean,max} lag_partition_max
+        rebalances memory_kills duplicate_rate error_rate dead_letter_rate unfinished_share attempts_mean amplification
+        wait_{mean,p50,p95,p99} latency_{mean,sd,p50,p95,p99,p999} end_to_end_{mean,p99} lag_seconds_{mean,p99,max}""",
     "dependencies": "errors rejected wasted queue_max latency_{mean,p99}",
     "faults": "peak_lag downtime time_to_detect recovery_time",
     "sagas": "stuck inconsistent duration_{mean,p99}",

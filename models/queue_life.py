@@ -90,6 +90,8 @@ class QueueLife(Life):
             self._take((tag, queue, place, event))
         else:
             self._await((tag, queue, place, event))
+        if self.instance.memory is not None:
+            self.instance.memory.take(self, queue.topic, event)
 
     def _take(self, push: Push) -> None:
         self.buffer.append(push)

@@ -36,12 +36,12 @@ class GroupRecord:
     """One consumer group.
 
     By topic, in one order: `topics`, `journeys`, `states` (final state of each event, int8), `live` (whether a copy can
-    still be delivered or is in hand) and, for a trace, `settled`
-    (time of each event). `partitions`: for each partition of each topic, or each queue, the place of its topic and its
-    event numbers in the order in which they were appended, later copies included. `commits`: by partition, none in a
-    queue. `unserved`: (place in `partitions`, start, end) where no running instance had that partition. `life` is by
-    instance; `trips` and `rebalances` are times. `busy`, `held` and `worker_time`: worker-seconds in the measured
-    window, worker_time infinite where workers are unlimited. `batch_sizes`: polls that brought records, and records.
+    still be delivered or is in hand) and, for a trace, `settled` (time of each event). `partitions`: for each partition of
+    each topic, or each queue, the place of its topic and its event numbers in the order in which they were appended, later
+    copies included. `commits`: by partition, none in a queue. `unserved`: (place in `partitions`, start, end) where no
+    running instance had that partition. `life` is by instance; `trips`, `rebalances` and `kills` (by a lack of memory; None
+    where it has no limit) are times. `busy`, `held` and `worker_time`: worker-seconds in the measured window, worker_time
+    infinite where workers are unlimited. `batch_sizes`: polls that brought records, and records.
     """
 
     name: str
@@ -56,6 +56,7 @@ class GroupRecord:
     breakers: list[Steps]
     trips: np.ndarray
     rebalances: np.ndarray
+    kills: np.ndarray | None
     busy: float
     held: float
     worker_time: float

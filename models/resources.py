@@ -18,12 +18,14 @@ from models.stored import StoredTopic
 from simulator.recorder import Trail
 from simulator.simulation import TIMER, Simulation
 
+INFINITY = float("inf")
 LOOK = 1.0
 """How often the broker looks (s)."""
 
 
 class Resources:
-    """`sizes`: of messages (bytes), by topic. `blocked`: spans (s) in which nobody could publish."""
+    """`sizes`: of messages (bytes), by topic. `blocked`: spans (s) in which nobody could publish. `memory_left`, `disk_left`:
+    the share that can be used."""
 
     def __init__(
         self, sim: Simulation, cluster: Cluster, topics: Sequence[StoredTopic], sizes: Sequence[Draw], place: int
@@ -33,6 +35,7 @@ class Resources:
         self.topics = list(zip(topics, sizes, strict=True))
         self.place = place
         self.blocked = Trail(start="d", end="d")
+        self.memory_left = self.disk_left = 1.0
         self._counted: dict[Partition, tuple[int, float]] = {}
         self._blocked_since = 0.0
         self._looks = 0
@@ -44,14 +47,15 @@ class Resources:
 
     def _look(self) -> None:
         spec, cluster = self.cluster.spec, self.cluster
-        limits = [] if spec.disk is None else [spec.disk]
+        disk = INFINITY if spec.disk is None else spec.disk * self.disk_left
+        limits = [disk]
         if spec.memory is not None:
-            limits.append(spec.memory * (1.0 if spec.memory_alarm is None else spec.memory_alarm))
+            limits.append(spec.memory * self.memory_left * (1.0 if spec.memory_alarm is None else spec.memory_alarm))
         queues = [(topic, size) for topic, size in self.topics if topic.delivery != "log"]
         self._block(bool(queues) and sum(self._waiting(*each) for each in queues) > min(limits))
         if spec.disk is not None:
             disks = self._disks()
-            cluster.full = {node.number for node in cluster.nodes if disks[node.number] >= spec.disk}
+            cluster.full = {node.number for node in cluster.nodes if disks[node.number] >= disk}
         self._look_later()
 
     def _block(self, blocks: bool) -> None:

@@ -18,7 +18,7 @@ class Rules:
     the first, and how many followed at which period (s).
     """
 
-    def __init__(self, spec: Consumer, may_be_poison: bool, may_fail: bool) -> None:
+    def __init__(self, spec: Consumer, may_be_poison: bool, may_fail: bool, may_starve: bool = False) -> None:
         self.spec = spec
         self.retry = spec.retry
         self.redelivery = spec.redelivery or Redelivery()
@@ -47,6 +47,7 @@ class Rules:
         self.uses_retry_topic = self.through == "retry_topic" or redrives
         self.plain = not (spec.retry or spec.breaker or spec.idempotency or spec.publishes)
         has_more = spec.dependencies or spec.timeout is not None or may_be_poison or spec.poll_interval
+        has_more = has_more or may_starve or spec.memory is not None
         self.simple = self.plain and not (has_more or self.batched or self.defer_publishes or self.commit == "record")
         self.busy = self.held = 0.0
         self.polls = self.polled = 0

@@ -80,7 +80,8 @@ class Server:
         self.line: deque[Call] = deque()
         self.down = 0
         self.silent = 0
-        self.slow = 1.0
+        self.slow = self.cpu = 1.0
+        self.connections = float("inf")
         self.error_rate = spec.error_rate
         self.unanswered: list[Call] = []
         self.tokens = float(spec.limit.burst) if spec.limit else 0.0
@@ -100,6 +101,7 @@ class Server:
             self.down
             or self._throttled(now)
             or (len(self.in_service) >= self.concurrency and len(self.line) >= self.queue_limit)
+            or len(self.in_service) + len(self.line) >= self.connections
         ):
             self._close(call, ENDED_REJECTED)
             call.outcome = REFUSED
@@ -123,12 +125,23 @@ class Server:
     def _serve(self, call: Call) -> None:
         now = self.sim._now
         seconds = call.latency * self.slow
+        if self.cpu < 1.0:
+            seconds *= self._crowding()
         if self.spec.load_factor:
             seconds *= 1.0 + self.spec.load_factor * len(self.in_service)
         self._served[call.row] = call.begun = now
         self.in_service[call] = None
         call.callbacks = self._on_finish
         heappush(self.sim._queue, (now + seconds, self.order, next(self.sim._eid), call))  # type: ignore[misc]
+
+    def _crowding(self) -> float:
+        """How many times as long a call takes that begins now, because what is left of the processors is shared."""
+        processors = self.concurrency * self.cpu
+        return max(1.0, (len(self.in_service) + 1) / processors) if processors < float("inf") else 1.0 / self.cpu
+
+    def let_in(self, share: float) -> None:
+        """Only so large a share of the calls that it can serve at once is connected."""
+        self.connections = float("inf") if share >= 1.0 else int(share * self.concurrency + 1e-9)
 
     def _finish(self, call: Call) -> None:
         """The server has done its work: the effect happens, whether or not anybody waits for it."""

@@ -84,6 +84,8 @@ class Strikes:
 
     def _at(self, fault: Fault, path: str) -> list[Strike]:
         section, _, name = path.partition(".")
+        if section == "broker" and fault.kind == "exhaustion":
+            return [self._on_resources(fault)]
         if section == "broker":
             return [self._on_node(fault, node) for node in self._nodes(name)]
         if section == "producers":
@@ -134,6 +136,11 @@ class Strikes:
         slow = partial(cluster.slow_down, number)
         return self._changing(target, "slow", 1.0, math.prod, slow, fault.factor)
 
+    def _on_resources(self, fault: Fault) -> Strike:
+        resources, what = self.parts.resources, f"{fault.resource}_left"
+        assert resources is not None
+        return self._changing(self._target("broker"), what, 1.0, math.prod, _setter(resources, what), fault.to)
+
     def _on_links(self, fault: Fault) -> Strike:
         assert fault.between is not None
         cut = Cut(fault.between, fault.one_way)
@@ -149,6 +156,10 @@ class Strikes:
                 return Strike(target, begin, server.speak if fault.silent else server.reachable)
             case "slowdown":
                 return self._changing(target, "slow", 1.0, math.prod, _setter(server, "slow"), fault.factor)
+            case "exhaustion" if fault.resource == "connections":
+                return self._changing(target, "connections", 1.0, math.prod, server.let_in, fault.to)
+            case "exhaustion":
+                return self._changing(target, "cpu", 1.0, math.prod, _setter(server, "cpu"), fault.to)
         return self._changing(target, "errors", server.error_rate, any_of, _setter(server, "error_rate"), fault.rate)
 
     def _on_group(self, fault: Fault, path: str, group: Group) -> Strike:
@@ -168,6 +179,10 @@ class Strikes:
                 return Strike(target, lambda: group.pause(instance), lambda: group.resume(instance))
             case "slowdown":
                 return self._changing(target, "slow", 1.0, math.prod, _setter(instance, "slow"), fault.factor)
+            case "exhaustion" if fault.resource == "memory":
+                return self._changing(target, "memory", 1.0, math.prod, partial(_limit_memory, instance), fault.to)
+            case "exhaustion":
+                return self._changing(target, "cpu", 1.0, math.prod, _setter(instance, "cpu"), fault.to)
         return self._changing(target, "errors", 0.0, any_of, _setter(instance, "failure_rate"), fault.rate)
 
     def _changing(
@@ -182,6 +197,11 @@ class Strikes:
         assert change is not None
         value = target.values.setdefault(what, Modified(base, combine, set_value))
         return Strike(target, lambda: value.put_on(change), lambda: value.take_off(change))
+
+
+def _limit_memory(instance: Instance, left: float) -> None:
+    assert instance.memory is not None
+    instance.memory.set_left(left, instance.life)
 
 
 def _setter(thing: object, name: str) -> Callable[[float], None]:

@@ -145,6 +145,12 @@ def may_fail(scenario: Outline, group: str) -> bool:
     return scenario.consumers[group].transient_failure > 0 or struck
 
 
+def may_starve(scenario: Outline, group: str) -> bool:
+    """Whether instances of a consumer group can be short of processors or memory."""
+    hungry = [target for fault in scenario.faults if fault.kind == "exhaustion" for target in fault.targets]
+    return any(target.partition("[")[0] == f"consumers.{group}" for target in hungry)
+
+
 def affected(fault: Fault, scenario: Outline) -> list[str]:
     """Paths of the groups that a fault touches: themselves, their dependencies or topics, and whoever is downstream."""
     topics: set[str] = set()

@@ -13,7 +13,7 @@ from models.handling import Handling
 from models.instance import Life
 from models.outcome import OK, POISON, RETURNED, SHORT, SUPPRESSED, TIMEOUT, TRANSIENT
 from models.rules import Rules
-from models.waiting import Story, Wait
+from models.waiting import INFINITY, Story, Wait
 from simulator.recorder import NAN
 
 
@@ -100,7 +100,7 @@ class Trying(Calling):
             journey.retries.add(event, began)
         elif journey.started[event] != began:
             journey.late.add(event, began)
-        service = 0.0 if self.served else handling.service.at(event, n) * self.instance.slow
+        service = 0.0 if self.served else handling.service.at(event, n) * self.slowness()
         self.served = False
         self.busy_since, self.probing = began, gate is not None
         done, deadline = began + service, began + rules.timeout
@@ -131,6 +131,16 @@ class Trying(Calling):
             self.probing = False
             gate.tell(outcome, now, now - began)
         return outcome
+
+    def slowness(self) -> float:
+        """How many times as long work that begins now takes. Workers are threads: where fewer processors are left than have
+        something in hand they share them."""
+        instance = self.instance
+        if instance.cpu >= 1.0:
+            return instance.slow
+        processors = self.rules.concurrency * instance.cpu
+        crowd = self.life.active / processors if processors < INFINITY else 1.0 / instance.cpu
+        return instance.slow * max(1.0, crowd)
 
     def _poisoned(self, handling: Handling, event: int) -> bool:
         if event in handling.journey.messages.poisoned:

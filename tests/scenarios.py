@@ -289,6 +289,7 @@ def consumers(draw: st.DrawFn, topics: list[str], delivery: str, letters: str, t
         "poison": st.sampled_from([0.1, 0.5]),
         "permanent": st.sampled_from(["retry", "discard"]),
         "timeout": st.sampled_from([0.25, 0.5, 1.0, 3.0]),
+        "memory": st.sampled_from(["2KiB", "8KiB"]),
         "startup": durations(),
         "retry": retries(),
         "redelivery": redeliveries(delivery),
@@ -355,6 +356,7 @@ def faults(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
         "errors": groups + members + servers,
         "poison": groups + sources,
         "surge": open_sources,
+        "exhaustion": groups + members + servers,
     }
     kind = draw(st.sampled_from([kind for kind, targets in kinds.items() if targets]))
     targets = draw(st.lists(st.sampled_from(kinds[kind]), min_size=1, max_size=2, unique=True))
@@ -363,10 +365,16 @@ def faults(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
         found["factor"] = draw(st.sampled_from([0.5, 2.0, 5.0] if kind == "slowdown" else [0.0, 0.5, 3.0]))
     if kind in ("errors", "poison"):
         found["rate"] = draw(st.sampled_from([0.3, 1.0]))
+    if kind == "exhaustion":
+        found |= {"resource": "cpu", "to": draw(st.sampled_from([0.1, 0.5]))}
     if kind == "outage":
         found["silent"] = draw(st.booleans())
     if draw(st.booleans()):
         found["together"] = draw(st.booleans())
+        found["probability"] = draw(st.sampled_from([0.3, 1.0]))
+        found["crews"] = draw(st.sampled_from([1, "unlimited"]))
+        if "time_to_failure" not in found:
+            found["stagger"] = draw(st.sampled_from([0.0, 0.5]))
     return found
 
 

@@ -27,6 +27,7 @@ POLICIES: dict[str, Tables] = {
     "wide": {"concurrency": "unlimited"},
     "two workers": {"concurrency": 2},
     "publishes": {"publishes": [{"topic": "done", "probability": 0.7, "count": 2}]},
+    "little memory": {"memory": "8KiB"},
     "slow start": {"startup": {"dist": "exponential", "mean": 1.0}},
 }
 OF_A_LOG: dict[str, Tables] = {
