@@ -75,7 +75,7 @@ class Guarding(Trying):
             yield from self._wait_for(guards, turn)
             if not turn.came:
                 bulkhead.withdraw(turn)
-            elif self.sim._now <= deadline and not self._gives_back():
+            elif self.sim._now < deadline and not self._gives_back():
                 return OK
             else:
                 guards.leave()

@@ -29,9 +29,10 @@ class LimiterState:
     def reserve(self, now: float) -> float:
         """Takes a token. Returns the seconds until it is there, 0 for at once; infinite, and no token, for a refusal."""
         full_at = max(self.full_at, now)
-        wait = full_at - (self.spec.burst - 1) * self.period - now
+        last = now + (self.spec.burst - 1) * self.period
+        wait = full_at - last
         if wait <= NOTHING:
-            wait = 0.0
+            full_at, wait = min(full_at, last), 0.0
         elif wait > self.spec.max_wait + NOTHING:
             return INFINITY
         self.full_at = full_at + self.period
