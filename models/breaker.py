@@ -115,10 +115,8 @@ class TimeWindow:
 
     def add(self, outcome: int, now: float) -> None:
         """Records a call that ended at `now` seconds: `outcome` is a sum of FAILED and SLOW."""
-        second = int(now)
-        if second != self._second:
-            self._move_to(second)
-        bucket = self._buckets[second % self.size]
+        self.drop_old(now)
+        bucket = self._buckets[self._second % self.size]
         bucket[0] += 1
         bucket[1] += outcome & FAILED
         bucket[2] += outcome >> 1
@@ -126,7 +124,11 @@ class TimeWindow:
         self.failed += outcome & FAILED
         self.slow += outcome >> 1
 
-    def _move_to(self, second: int) -> None:
+    def drop_old(self, now: float) -> None:
+        """Forgets the calls that are too old at `now` seconds."""
+        second = int(now)
+        if second == self._second:
+            return
         for dropped in range(max(self._second, second - self.size) + 1, second + 1):
             bucket = self._buckets[dropped % self.size]
             self.calls -= bucket[0]

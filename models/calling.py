@@ -14,13 +14,15 @@ from simulator.simulation import TIMER, Alarm, priority
 
 
 class Calling(Waiting):
-    """Who calls dependencies. `call`: the one under way; `deadline`: when it is abandoned (s)."""
+    """Who calls dependencies. `call`: the one under way; `deadline`: when it is abandoned (s). `when_over`: what waits for
+    the end of the attempt, and of the call that this leaves behind."""
 
     def __init__(self, life: Life, rules: Rules) -> None:
         super().__init__(life)
         self.rules = rules
         self.deadline = INFINITY
         self.call: Call | None = None
+        self.when_over: Callable[[], None] | None = None
         self._watch_at = INFINITY
         self._timer = Alarm(life.sim, priority(TIMER, life.place))
         self._on_time: list[Callable[[object], None]] = [self._time_out]
@@ -32,6 +34,7 @@ class Calling(Waiting):
         self.deadline = deadline
         for place, (server, latency, error, last) in enumerate(handling.calls):
             handling.journey.calls[event] += 1
+            began = self.sim._now
             call = self.call = Call(handling, event, last, latency(event, n), error(event, n), self._answer)
             if lines is None:
                 server.call(call)
@@ -44,6 +47,8 @@ class Calling(Waiting):
                 yield self.bell.wait()
                 if life.mark != mark:
                     yield from self.disturbed()
+            if life.on_answer is not None:
+                life.on_answer(began, call.outcome)
             if call.outcome != OK:
                 break
         self.call, self.deadline = None, INFINITY
@@ -61,5 +66,6 @@ class Calling(Waiting):
         if self.deadline > self.sim._now:
             self._watch(self.deadline)
         elif self.call is not None and self.call.outcome == PENDING:
-            self.call.abandon(TIMEOUT)
+            when_over, self.when_over = self.when_over, None
+            self.call.abandon(TIMEOUT, when_over)
             self.bell.ring_at_once()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from models.arrivals import ClosedArrivals
+from models.consumer import Consumer
 from models.consumer_checks import consumer_problems
 from models.errors import Problem, joined, nearest, one_of, shown
 from models.fault_checks import fault_problems
@@ -106,8 +107,13 @@ def _takes_time(producer: Producer, arrivals: ClosedArrivals, whole: Outline) ->
         return not at_rest(arrivals.think, whole)
     readers = [consumer for consumer in whole.consumers.values() if producer.topic in consumer.topics]
     return not at_rest(arrivals.think, whole) or any(
-        not at_rest(reader.service, whole) and reader.timeout != 0.0 and reader.breaker is None for reader in readers
+        not (at_rest(reader.service, whole) or reader.timeout == 0.0 or reader.breaker or _drops(reader)) for reader in readers
     )
+
+
+def _drops(reader: Consumer) -> bool:
+    """Whether a group may be done with an event without an attempt."""
+    return reader.limits_tries or reader.shed_above is not None
 
 
 def _of_slos(scenario: Outline) -> Iterator[Problem]:

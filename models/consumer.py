@@ -37,6 +37,12 @@ class Consumer(Spec):
 
     Shares (`transient_failure`, `poison`) lie in [0, 1]; times are in seconds. In a resolved scenario `prefetch = None`
     is unlimited. `late_delete = None`: "works", but in a FIFO queue.
+
+    `shed_above`: load shedding by the length of the line. A worker that takes an event while more than so many others wait for
+    its instance drops it: settled unhandled and *discarded*, even where there is a dead-letter topic, because it is shed to be
+    rid of the work. For an instance wait: in a log the records of its partitions that can be read, polled or not; in a queue
+    what is ready, and what was pushed to it and not begun; in a lease what is visible, and what it has received and not begun.
+    So the oldest go first and those that are handled are fresh.
     """
 
     topic: Name | tuple[Name, ...]
@@ -80,16 +86,21 @@ class Consumer(Spec):
     startup: Dist = AT_ONCE
     autoscale: Annotated[Autoscale | None, TABLE] = Field(None, json_schema_extra=later())
     memory: Annotated[Size | None, UNLIMITED] = None
-    throttle: Annotated[Throttle | None, TABLE] = Field(None, json_schema_extra=later())
-    shed_above: Whole | None = Field(None, json_schema_extra=later())
+    throttle: Annotated[Throttle | None, TABLE] = None
+    shed_above: Whole | None = None
 
     retry: Annotated[Retry | None, TABLE] = None
     redelivery: Annotated[Redelivery | None, PROFILE_TABLE] = None
     dead_letter: Annotated[DeadLetter | None, TABLE] = None
     breaker: Annotated[Breaker | None, TABLE] = None
     idempotency: Annotated[Idempotency | None, TABLE] = None
-    bulkhead: Annotated[Bulkhead | None, TABLE] = Field(None, json_schema_extra=later())
-    rate_limit: Annotated[RateLimit | None, TABLE] = Field(None, json_schema_extra=later())
+    bulkhead: Annotated[Bulkhead | None, TABLE] = None
+    rate_limit: Annotated[RateLimit | None, TABLE] = None
+
+    @property
+    def limits_tries(self) -> bool:
+        """Whether a try may be refused, or have to wait, for what its instance tries besides."""
+        return not (self.rate_limit is None and self.bulkhead is None and self.throttle is None)
 
     @property
     def topics(self) -> tuple[str, ...]:

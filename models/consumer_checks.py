@@ -66,9 +66,7 @@ def consumer_problems(name: str, given: Consumer, whole: Outline, written: Colle
         yield Problem(joined((*path, "topic")), "found topics of different delivery models", "must all be of one")
     for delivery in deliveries if len(deliveries) == 1 else ():
         yield from _of_delivery(path, given, consumer, str(delivery))
-    if isinstance(given.prefetch, Prefetch) and "queue" in deliveries:
-        found = "a table is not supported yet"
-        yield Problem(joined((*path, "prefetch")), found, 'must be a whole number or "unlimited"')
+    yield from _of_limits(path, given)
     yield from _of_polls(path, given, deliveries)
     yield from _of_session(path, consumer)
     yield from _of_dead_letters(path, given)
@@ -144,6 +142,15 @@ def _of_dead_letters(path: tuple[str, str], given: Consumer) -> Iterator[Problem
             yield Problem(joined((*path, "dead_letter", field)), f"found {shown(value)}", "only with redrive_after")
 
 
+def _of_limits(path: tuple[str, str], given: Consumer) -> Iterator[Problem]:
+    if isinstance(given.prefetch, Prefetch) and not given.dependencies:
+        found = "a table needs the latency of dependencies, and there are none"
+        yield Problem(joined((*path, "prefetch")), found, 'must be a whole number or "unlimited"')
+    if given.shed_above is not None and given.service_per == "batch":
+        found = 'found one with service_per = "batch", where the work is done before an event is looked at'
+        yield Problem(joined((*path, "shed_above")), found, 'only with service_per = "event"')
+
+
 def _of_idempotency(path: tuple[str, str], given: Consumer) -> Iterator[Problem]:
     if given.idempotency and given.idempotency.protocol in LATER_ORDERS:
         found = f'"{given.idempotency.protocol}" is not supported yet'
@@ -160,10 +167,11 @@ def _of_pace(path: tuple[str, str], consumer: Consumer, whole: Outline) -> Itera
         if value and value < least:
             yield Problem(joined((*path, field)), f"found {value:g} s", f"must be at least {least:g} s in this run")
     hasty = at_rest(consumer.service, whole) or (consumer.timeout is not None and consumer.timeout < least)
-    if retry is not None and hasty and retry.max_attempts > FOR_EVER and retry.delay(FOR_EVER, 0.5) < least:
+    refused = (breaker is not None and breaker.on_open == "fail") or consumer.limits_tries
+    endless = retry is not None and retry.max_attempts > FOR_EVER and retry.delay(FOR_EVER, 0.5) < least
+    if endless and (hasty or refused):
         found = "a failed event would be tried for ever at one instant"
         yield Problem(joined((*path, "retry")), found, "must have a delay or fewer max_attempts")
-    refused = breaker is not None and breaker.on_open == "fail"
     if (hasty or refused) and _is_endless(redelivery, least):
         found = "a failed event would come back for ever at one instant"
         yield Problem(joined((*path, "redelivery")), found, "must have a delay or max_deliveries")

@@ -101,6 +101,8 @@ def _of_instances(consumer: Consumer) -> float:
     if consumer.breaker is not None:
         places = consumer.breaker.places * (BREAKER_SECOND if consumer.breaker.window == "time" else 1.0)
         each += places + consumer.breaker.half_open_calls
+    if consumer.throttle is not None:
+        each += consumer.throttle.seconds * BREAKER_SECOND
     return GROUP + each * consumer.instances
 
 

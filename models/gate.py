@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from models.breaker import CLOSED, HALF_OPEN, OPEN, Breaker, BreakerState
-from models.outcome import OK, POISON, SUPPRESSED
+from models.outcome import OK, POISON, RETURNED, SUPPRESSED
 from simulator.simulation import TIMER, Alarm, Simulation
 
 
@@ -38,8 +38,9 @@ class Gate:
         return allowed
 
     def tell(self, outcome: int, now: float, seconds: float) -> None:
-        """Tells the breaker how a call ended that took so many seconds; of poison and what was done before it hears nothing."""
-        if outcome in (POISON, SUPPRESSED):
+        """Tells the breaker how a call ended that took so many seconds; of poison, what was done before and what is given back
+        it hears nothing."""
+        if outcome in (POISON, SUPPRESSED, RETURNED):
             self.state.release(now)
         else:
             self.state.record(outcome != OK, now, seconds)

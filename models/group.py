@@ -8,6 +8,7 @@ from typing import Any
 
 from models.budget import BudgetState
 from models.gate import Gate
+from models.guards import Guards
 from models.handling import Handling
 from models.instance import Instance, Life
 from models.outbox import Outbox
@@ -74,6 +75,8 @@ class Group:
         instance.life = life
         if self.spec.retry is not None and self.spec.retry.budget is not None:
             life.budget = self.shared_budget or BudgetState(self.spec.retry.budget)
+        if self.rules.guarded:
+            life.guards = Guards(self.sim, self.spec, instance.place)
         self.lives.append(life)
         if self.rules.concurrency == INFINITY:
             life.spawn = self.subscription.new_worker
@@ -124,6 +127,8 @@ class Group:
             life.stopping, life.open = True, False
             if life.gate is not None:
                 life.gate.let_look()
+            if life.guards is not None:
+                life.guards.let_look()
             if life.is_done():
                 self._end(life)
         instance.note()

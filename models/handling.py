@@ -85,6 +85,7 @@ class Handling:
         self.failure = uniform_drawer(sim.stream(f"{group}/failure"), messages)
         self.poison = uniform_drawer(sim.stream(f"{group}/poison"), messages, ONCE)
         self.retry_luck = rare_drawer(sim.stream(f"{group}/retry"), messages)
+        self.throttle_luck = rare_drawer(sim.stream(f"{group}/throttle"), messages)
         self.redelivery_luck = rare_drawer(sim.stream(f"{group}/redelivery"), messages)
         self.mark_latency: Callable[[int, int], float] | None = None
         self.transaction = False

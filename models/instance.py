@@ -9,6 +9,7 @@ import simpy
 
 from models.budget import BudgetState
 from models.gate import Gate
+from models.guards import Guards
 from models.line import Line
 from models.outgoing import Outgoing
 from models.record import CUT_OFF, DOWN, PAUSED, RUNNING, STARTING
@@ -44,7 +45,8 @@ class Life:
     `mark` changes whenever the life is disturbed (death, freeze, thaw): a worker that finds it changed after a wait looks
     closer. `open`: whether workers may take new events. A worker of a dead life waits for `never`. `on_stopped` is called
     when the last worker of one that is not open has put down what it had in hand. `heard`, `linked`: as of its uplink; one that
-    is not linked does not know what has become of its membership. Bells in `unheard` ring when it is heard again.
+    is not linked does not know what has become of its membership. Bells in `unheard` ring when it is heard again. `on_answer`
+    is told of every call of a dependency that ends: when it began (s), and its outcome.
     """
 
     def __init__(self, sim: Simulation, instance: Instance, gate: Gate | None, on_stopped: Callable[[Life], None]) -> None:
@@ -59,6 +61,8 @@ class Life:
         self.gate = gate
         self.on_stopped = on_stopped
         self.budget: BudgetState | None = None
+        self.guards: Guards | None = None
+        self.on_answer: Callable[[float, int], None] | None = None
         self.began = sim.now
         self.alive = True
         self.frozen = False

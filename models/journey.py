@@ -30,7 +30,7 @@ class Journey:
         self.retries = Trail(event="i", time="d")  # attempts beyond an event's first
         self.late = Trail(event="i", time="d")  # first attempts that began after the hand-over to a worker
         self.failures = Trail(event="i", time="d")  # failed attempts
-        self.refusals = Trail(event="i", time="d")  # tries that an open breaker refused
+        self.refusals = Trail(event="i", time="d")  # tries refused without an attempt
         self.duplicates = Trail(event="i", time="d")  # effects beyond an event's first
         self.suppressions = Trail(event="i", time="d")  # deliveries dropped because the event was marked as done
         self.delays = Trail(event="i", start="d", end="d")  # waiting for redelivery, in a delay (end: when it is due)
@@ -72,7 +72,7 @@ class Journey:
             self.duplicates.add(event, now)
 
     def refuse(self, event: int, now: float) -> None:
-        """An open breaker refused a try."""
+        """A try was refused without an attempt: by the breaker, or by what limits tries."""
         self.refusals.add(event, now)
         self.refused[event] += 1
 

@@ -109,7 +109,8 @@ class StandardLine:
 class LeaseQueue:
     """One group's queue on a topic.
 
-    `places` counts the copies ever sent, `again` those beyond an event's first. `leased`: what is hidden, by place.
+    `places` counts the copies ever sent, `again` those beyond an event's first, `removed` those gone. `leased`: what is hidden,
+    by place.
     `settled`: deletions, written only for a trace. `on_available` is called when something can be received. `served`: the
     broker answers; while it does not, nothing is received, deleted or extended, and leases run on.
     What is `age` old (s; SQS: `MessageRetentionPeriod`), from when it was sent, is deleted: at once if it is visible, else as
@@ -132,7 +133,7 @@ class LeaseQueue:
         self.timeout = self.rules.spec.visibility_timeout
         self.on_available = on_available
         self.leased: dict[int, Copy] = {}
-        self.places = self.again = 0
+        self.places = self.again = self.removed = 0
         self.served = True
         self.settled = Trail(event="i", time="d")
         self.age = age
@@ -277,10 +278,15 @@ class LeaseQueue:
         self.leased.pop(copy.place, None)
         self.line.drop(copy)
         copy.gone = True
+        self.removed += 1
 
     def can_be_received(self) -> bool:
         """Whether a poll would bring a message."""
         return self.served and bool(self.line)
+
+    def visible(self) -> int:
+        """How many messages are neither hidden nor gone."""
+        return self.places - self.removed - len(self.leased)
 
     def _call(self) -> None:
         if self.served and self.line:

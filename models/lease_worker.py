@@ -285,6 +285,13 @@ class LeaseWorker(Worker):
             copy.waited = seconds
             handling.journey.delays.add(copy.event, now, now + seconds)
 
+    def line_behind(self) -> int:
+        """As of any worker: what is visible, and what its life has received."""
+        received = sum(
+            len(worker.batch) - 1 for worker in self.life.workers if isinstance(worker, LeaseWorker) and worker.batch
+        )
+        return received + sum(queue.visible() for queue in self.queues)
+
     def holds(self, topic: int) -> Iterator[int]:
         """As of any worker: its batch."""
         return (receipt.copy.event for receipt in self.batch if receipt.queue.topic == topic)

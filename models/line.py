@@ -53,13 +53,14 @@ class Line:
         there.answer = partial(self._answer, call, there, identity, n)
         call.remote = there
         if call.outcome != PENDING:
-            there.abandon(call.outcome)
+            there.abandon(call.outcome, None if call.when_over is None else partial(call.end, call.outcome))
         self.server.call(there)
         if there.outcome == REFUSED:
             self._answer(call, there, identity, n)
 
     def _answer(self, call: Call, there: Call, identity: int, n: int) -> None:
         if call.outcome != PENDING:
+            call.end(there.outcome)
             return
         if not self.links.open(self.other, self.path):
             self.unanswered.append(call)

@@ -228,6 +228,15 @@ class Cursor:
             return last
         return bisect_right(partition.visible, now, self.position, last)
 
+    def unread(self, now: float) -> int:
+        """How many records there are to be read, where nobody is in the way."""
+        end, visible, times = len(self.records), self.partition.visible, self.times
+        if visible is not None:
+            end = bisect_right(visible, now, self.position)
+        elif times is not None:
+            end = bisect_right(self.records, now, self.position, key=times.__getitem__)
+        return end - self.position
+
     def _leap(self) -> None:
         """Passes over what is gone."""
         for start, end in self.partition.gaps:

@@ -292,6 +292,16 @@ class LogWorker(Worker):
                 handling.publish(event, now)
         self.unpublished.clear()
 
+    def line_behind(self) -> int:
+        """As of any worker: what its life has polled, and what it could."""
+        now, life = self.sim._now, self.life
+        polled = 0
+        for worker in life.workers:
+            assert isinstance(worker, LogWorker)
+            left = [run.end - run.offset - (run is worker.in_hand) for run in worker.runs if not run.blocked]
+            polled += sum(max(0, each) for each in left)
+        return polled + sum(cursor.unread(now) for cursor in life.owned)
+
     def holds(self, topic: int) -> Iterator[int]:
         """As of any worker: what it polled."""
         for run in self.runs:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from models.back_pressure import BackPressure
 from models.bindings import Bindings
 from models.channel import Channel
 from models.gate import Gate
 from models.handling import Handling
 from models.instance import Instance, Life
+from models.limits import Prefetch
 from models.queue import Queue
 from models.queue_life import QueueLife
 from models.queue_worker import QueueWorker
@@ -38,9 +40,13 @@ class QueueSubscription(Subscription[QueueLife]):
 
     def new_life(self, instance: Instance, gate: Gate | None, on_stopped: Callable[[Life], None]) -> QueueLife:
         """As of any subscription."""
-        prefetch = self.rules.spec.prefetch
-        room = math.inf if prefetch is None else float(prefetch)  # type: ignore[arg-type]
-        return QueueLife(self.settlement.sim, instance, gate, on_stopped, room, self.rules.acknowledge_first)
+        prefetch, sim = self.rules.spec.prefetch, self.settlement.sim
+        if isinstance(prefetch, Prefetch):
+            life = QueueLife(sim, instance, gate, on_stopped, prefetch.min, self.rules.acknowledge_first)
+            life.on_answer = BackPressure(prefetch, life, self.queues).on_answer
+            return life
+        room = math.inf if prefetch is None else float(prefetch)
+        return QueueLife(sim, instance, gate, on_stopped, room, self.rules.acknowledge_first)
 
     def new_worker(self, life: QueueLife) -> QueueWorker:
         """As of any subscription."""

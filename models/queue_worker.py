@@ -125,6 +125,10 @@ class QueueWorker(Worker):
         else:
             desk.deliver_later(Again(queue, queue.journey, event, handed, seconds or waited), seconds)
 
+    def line_behind(self) -> int:
+        """As of any worker: what is ready, and what its life was pushed."""
+        return len(self.life.buffer) + sum(len(queue.ready) + len(queue.returned) for queue in self.queues)
+
     def holds(self, topic: int) -> Iterator[int]:
         """As of any worker: what it handles."""
         if self.in_hand is not None and self.in_hand[0] is self.handlings[topic]:

@@ -45,7 +45,10 @@ class Rules:
         self.poison_rate = spec.poison
         redrives = spec.dead_letter is not None and spec.dead_letter.redrive_after is not None
         self.uses_retry_topic = self.through == "retry_topic" or redrives
-        self.plain = not (spec.retry or spec.breaker or spec.idempotency or spec.publishes)
+        self.guarded = spec.limits_tries
+        self.shed_above = INFINITY if spec.shed_above is None else spec.shed_above
+        more = self.guarded or spec.shed_above is not None
+        self.plain = not (spec.retry or spec.breaker or spec.idempotency or spec.publishes or more)
         has_more = spec.dependencies or spec.timeout is not None or may_be_poison or spec.poll_interval
         has_more = has_more or may_starve or spec.memory is not None
         self.simple = self.plain and not (has_more or self.batched or self.defer_publishes or self.commit == "record")

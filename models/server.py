@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from heapq import heappush
 from typing import Protocol
 
@@ -26,10 +27,13 @@ class Call:
     """One call for an event: what it takes, whether success is the effect, and who waits for the answer.
 
     It stands in SimPy's schedule itself while it is in service: `callbacks` are told when that ends. `remote`: the same call as
-    it is at the server, where the network is between.
+    it is at the server, where the network is between. `when_over`: what waits for the end of one that was abandoned.
     """
 
-    __slots__ = ("answer", "begun", "callbacks", "error_luck", "event", "last", "latency", "outcome", "remote", "row", "work")
+    __slots__ = (
+        "answer", "begun", "callbacks", "error_luck", "event", "last", "latency", "outcome", "remote", "row",
+        "when_over", "work",
+    )  # fmt: skip
     _ok = True
     callbacks: list[Callable[[Call], None]]
 
@@ -46,6 +50,7 @@ class Call:
         self.begun = NAN
         self.row = -1
         self.remote: Call | None = None
+        self.when_over: Callable[[], None] | None = None
 
     def end(self, outcome: int) -> None:
         """The caller learns the outcome, if it still waits."""
@@ -53,13 +58,17 @@ class Call:
             self.outcome = outcome
             if self.answer is not None:
                 self.answer()
+        elif self.when_over is not None:
+            when_over, self.when_over = self.when_over, None
+            when_over()
 
-    def abandon(self, outcome: int) -> None:
+    def abandon(self, outcome: int, when_over: Callable[[], None] | None = None) -> None:
         """The caller stops waiting; the call goes on where it is."""
         self.outcome = outcome
         self.answer = None
+        self.when_over = when_over
         if self.remote is not None:
-            self.remote.abandon(outcome)
+            self.remote.abandon(outcome, None if when_over is None else partial(self.end, outcome))
 
 
 class Server:

@@ -83,7 +83,7 @@ class Settlement:
 
     def wait(self, handling: Handling, event: int, outcome: int, failed: int, waited: float) -> float:
         """Seconds until the next delivery, after the `failed`-th one that failed, with `outcome`."""
-        luck = handling.redelivery_luck(event, handling.journey.turn(event, outcome == SHORT))
+        luck = handling.redelivery_luck(event, handling.journey.turn(event, outcome >= SHORT))
         return self.rules.redelivery.wait(failed, luck, waited)
 
     def deliver_later(self, again: Again, seconds: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import simpy
 
@@ -11,7 +11,7 @@ from models.draws import ONCE
 from models.gate import Gate
 from models.handling import Handling
 from models.instance import Life
-from models.outcome import OK, POISON, RETURNED, SHORT, SUPPRESSED, TIMEOUT, TRANSIENT
+from models.outcome import OK, OVERDUE, POISON, RETURNED, SHORT, SUPPRESSED, TIMEOUT, TRANSIENT
 from models.rules import Rules
 from models.waiting import INFINITY, Story, Wait
 from simulator.recorder import NAN
@@ -19,13 +19,15 @@ from simulator.recorder import NAN
 
 class Trying(Calling):
     """Who attempts events. `busy_since`, `held_since`: start of the attempt, or of the wait with an event in hand (s);
-    `served`: the service of the batch is done; `probing`: an attempt for which the breaker waits is under way."""
+    `served`: the service of the batch is done; `probing`: an attempt for which the breaker waits is under way. `try_once`: an
+    attempt, or what stands before it."""
 
     def __init__(self, life: Life, rules: Rules) -> None:
         super().__init__(life, rules)
         self.busy_since = self.held_since = self.polled_at = NAN
         self.served = False
         self.probing = False
+        self.try_once: Callable[[Handling, int], Story] = self.attempt
 
     def tries(self, handling: Handling, event: int) -> Story:
         """The tries of `retry`, each through the breaker."""
@@ -35,7 +37,7 @@ class Trying(Calling):
             budget.begins(began)
         while True:
             if gate is None or gate.admits(sim._now) or (gate.pauses and (yield from self._wait_at(gate))):
-                outcome = yield from self.attempt(handling, event)
+                outcome = yield from self.try_once(handling, event)
             elif gate.pauses:
                 return RETURNED
             else:
@@ -48,11 +50,11 @@ class Trying(Calling):
             failed += 1
             if (outcome == POISON and self.rules.knows_poison) or failed >= retry.max_attempts:
                 return outcome
-            luck = handling.retry_luck(event, handling.journey.turn(event, outcome == SHORT))
+            luck = handling.retry_luck(event, handling.journey.turn(event, outcome >= SHORT))
             waited = retry.delay(failed, luck, waited)
             if not retry.permits(failed, sim._now + waited - began):
                 return outcome
-            if budget is not None and not (taken := budget.takes(outcome == TIMEOUT, sim._now)):
+            if budget is not None and not (taken := budget.takes(outcome in (TIMEOUT, OVERDUE), sim._now)):
                 return outcome
             self.held_since = sim._now
             yield from self.sleep(waited)
@@ -91,8 +93,9 @@ class Trying(Calling):
             gate.waiting.append(self.bell)
             yield from self.listen()
 
-    def attempt(self, handling: Handling, event: int) -> Story:
-        """Service, dependencies, effect: what a handler does, within `timeout`."""
+    def attempt(self, handling: Handling, event: int, deadline: float = INFINITY, waited: float = 0.0) -> Story:
+        """Service, dependencies, effect: what a handler does, within `timeout`, or up to a deadline (s) from before; it has
+        `waited` (s) since the breaker let it in."""
         sim, journey, rules, life = self.sim, handling.journey, self.rules, self.life
         began, gate = sim._now, life.gate
         n = journey.attempts[event] = journey.attempts[event] + 1
@@ -103,7 +106,7 @@ class Trying(Calling):
         service = 0.0 if self.served else handling.service.at(event, n) * self.slowness()
         self.served = False
         self.busy_since, self.probing = began, gate is not None
-        done, deadline = began + service, began + rules.timeout
+        done, deadline = began + service, min(began + rules.timeout, deadline)
         mark = life.mark
         yield self.alarm.at(done if done <= deadline else deadline)
         if life.mark != mark:
@@ -129,7 +132,7 @@ class Trying(Calling):
             journey.failures.add(event, now)
         if gate is not None:
             self.probing = False
-            gate.tell(outcome, now, now - began)
+            gate.tell(outcome, now, now - began + waited)
         return outcome
 
     def slowness(self) -> float:

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from models.guarding import Guarding
 from models.handling import Handling
 from models.instance import Life
 from models.outcome import ERROR, OK, PENDING, SUPPRESSED
 from models.outgoing import Post
 from models.rules import Rules
-from models.trying import Trying
 from models.waiting import INFINITY, Story, Wait
 
 
-class Worker(Trying):
+class Worker(Guarding):
     """One worker of a life."""
 
     def __init__(self, life: Life, rules: Rules) -> None:
         super().__init__(life, rules)
-        self.handle = self.attempt if rules.plain else self.deliver
+        self.handle: Callable[[Handling, int], Story] = self.attempt if rules.plain else self.deliver
+        if rules.shed_above < INFINITY:
+            self.handle = self.deliver_or_shed
+
+    def deliver_or_shed(self, handling: Handling, event: int) -> Story:
+        """A delivery, unless too much is waiting behind it."""
+        if self.line_behind() <= self.rules.shed_above:
+            return (yield from self.deliver(handling, event))
+        handling.journey.discard(event, self.sim._now)
+        return SUPPRESSED
+
+    def line_behind(self) -> int:
+        """How many events wait for this instance, but for those that its workers have begun."""
+        raise NotImplementedError
 
     def deliver(self, handling: Handling, event: int) -> Story:
         """One delivery: look-up, tries, publishes, mark."""

@@ -144,6 +144,7 @@ def _is_plain(group: Consumer) -> bool:
     in_time = group.consumer_timeout is None or group.consumer_timeout >= RARE * group.service.mean
     works = not (group.transient_failure or group.poison or group.timeout is not None)
     alone = not (group.dependencies or group.idempotency or group.breaker or group.single_active or group.poll_interval)
+    alone &= not group.limits_tries and group.shed_above is None
     return in_time and works and alone and group.acknowledge == "after" and group.startup == AT_ONCE
 
 
