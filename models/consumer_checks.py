@@ -77,6 +77,7 @@ def consumer_problems(name: str, given: Consumer, whole: Outline, written: Colle
         yield Problem(joined((*path, "outbox")), "found one", "only with publishes")
     if given.retry and given.retry.scope != "instance" and given.retry.budget is None:
         yield Problem(joined((*path, "retry", "scope")), f"found {shown(given.retry.scope)}", "only with budget")
+    yield from _of_hedges(path, given)
     yield from _of_pace(path, consumer, whole)
 
 
@@ -142,6 +143,14 @@ def _of_dead_letters(path: tuple[str, str], given: Consumer) -> Iterator[Problem
         value = getattr(letters, field)
         if value != type(letters).model_fields[field].get_default():
             yield Problem(joined((*path, "dead_letter", field)), f"found {shown(value)}", "only with redrive_after")
+
+
+def _of_hedges(path: tuple[str, str], given: Consumer) -> Iterator[Problem]:
+    after = given.hedge_after
+    if after is not None and not given.dependencies:
+        yield Problem(joined((*path, "hedge_after")), "found one", "only with dependencies")
+    elif after is not None and given.timeout is not None and after >= given.timeout:
+        yield Problem(joined((*path, "hedge_after")), f"found {after:g} s", f"must be below timeout ({given.timeout:g} s)")
 
 
 def _of_idempotency(path: tuple[str, str], given: Consumer) -> Iterator[Problem]:

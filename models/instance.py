@@ -151,7 +151,8 @@ class Instance:
     """A place in the group. Faults count up and down here: any crash or stop keeps it down, any pause keeps it frozen.
 
     `uplink`: None where nothing can come between it and the broker. `trip`: what it costs to reach it; None for nothing.
-    `lines`: to its dependencies, in their order; None where nothing is between. `states`: (time, state) at each change.
+    `lines`, `hedge_lines`: to its dependencies, in their order; None where nothing is between. `states`: (time, state) at each
+    change.
     """
 
     def __init__(self, sim: Simulation, name: str, index: int, place: int) -> None:
@@ -170,6 +171,7 @@ class Instance:
         self.uplink: Uplink | None = None
         self.trip: Trip | None = None
         self.lines: list[Line] | None = None
+        self.hedge_lines: list[Line] | None = None
         self.states = Trail(time="d", state="b")
 
     def note(self) -> None:
