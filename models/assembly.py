@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from models.arrivals import ClosedArrivals
+from models.chain import Chain
 from models.channel import Channel
 from models.cluster import Cluster
 from models.courier import BROKER
@@ -13,6 +14,7 @@ from models.course import Course
 from models.group import Group
 from models.handling import Handling
 from models.injection import Injection
+from models.instance import Instance
 from models.journey import Journey
 from models.lease_subscription import LeaseSubscription
 from models.line import Line
@@ -82,6 +84,8 @@ class Assembly:
             parts.channels[name] = self._channel(name, topic)
         for name, dependency in scenario.dependencies.items():
             parts.servers[name] = Server(self.sim, name, dependency, self._place())
+        for server in parts.servers.values():
+            self._chain(server)
         for name in scenario.consumers:
             parts.groups[f"consumers.{name}"] = self._group(name)
         for name, topic in scenario.topics.items():
@@ -139,6 +143,18 @@ class Assembly:
         to, back = links.way(*ends, broker.publish_latency), links.way(*ends[::-1], broker.acknowledge_latency)
         course = self.courses[topic] = Course(self.sim, spec, broker, messages, name_key(f"producers.{path}"), to, back)
         return course
+
+    def _chain(self, server: Server) -> None:
+        """Lets a dependency call others, over the network where there is any between."""
+        if names := server.spec.dependencies:
+            links, path = self.parts.links, f"dependencies.{server.name}"
+            between = [name for name in names if self._is_apart(path, [f"dependencies.{name}"])]
+            called = [self.parts.servers[name] for name in names]
+            server.chain = Chain(self.sim, server.name, server.spec, called, dict.fromkeys(between, links), server.place)
+
+    def _is_apart(self, path: str, others: list[str]) -> bool:
+        """Whether the network can do anything to what goes from one component to others."""
+        return not self.parts.links.cost_nothing or may_cut(self.scenario, path, others)
 
     def _producer(self, name: str) -> Producing:
         spec, path = self.scenario.producers[name], f"producers.{name}"
@@ -209,11 +225,20 @@ class Assembly:
                 instance.trip = None if trip.costs_nothing else trip
             if cluster is not None and breaks:
                 instance.uplink = Uplink(instance.name, cluster)
-            if not links.cost_nothing or may_cut(scenario, instance.name, [f"dependencies.{each.name}" for each in servers]):
-                path, place = instance.name, instance.place
-                instance.lines = [Line(self.sim, links, path, server, nth, place) for nth, server in enumerate(servers)]
+            if self._is_apart(instance.name, [f"dependencies.{each.name}" for each in servers]):
+                instance.lines = self._lines(group, instance, servers)
+                if group.spec.hedge_after is not None:
+                    instance.hedge_lines = self._lines(group, instance, servers, "/hedge")
         if cluster is not None and breaks:
             cluster.disturbed.append(group.look)
+
+    def _lines(self, group: Group, instance: Instance, servers: list[Server], kind: str = "") -> list[Line]:
+        """An instance's lines to its dependencies in order; `kind`: of the calls on them, for their luck."""
+        links, path, place = self.parts.links, instance.name, instance.place
+        turns = [(f"#{nth}" if nth else "") + kind for nth in range(len(servers))]
+        return [
+            Line(self.sim, links, path, server, place, group.name, turn) for server, turn in zip(servers, turns, strict=True)
+        ]
 
     def _let_publish(self, group: Group, targets: list[StoredTopic]) -> None:
         """Gives the handlers of a group clients of their own: one for each instance, or one behind an outbox."""

@@ -43,7 +43,8 @@ class Bound(Protocol):
 
 
 class Channel:
-    """One topic of one replication. `again`: copies beyond each event's first, (event, time).
+    """One topic of one replication. `again`: copies beyond each event's first, (event, time). `resent`: events that handlers
+    have published again, (event, time), where sending takes no time.
 
     `times`: from when on each event can be read, where its producer writes it before (it is `ahead`). `journeys`: its
     groups'. `dead_letters`: where that goes which the topic's limits remove or refuse.
@@ -70,6 +71,7 @@ class Channel:
         self.journeys: list[Journey] = []
         self._sent: dict[int, float] = {}
         self.again = Trail(event="i", time="d")
+        self.resent = Trail(event="i", time="d")
         self.adopted: dict[tuple[str, int], int] = {}
         self._spread = sim.stream(f"topics.{name}/partition")
         self._partition_of_key: dict[int, int] = {}
@@ -102,6 +104,7 @@ class Channel:
     def send_again(self, event: int, now: float) -> None:
         """A producer sends an event that is here once more: accepted, but not stored within `deduplication` seconds of the
         last time that it was, whether that copy is still there or not (Amazon SQS, FIFO queues)."""
+        self.resent.add(event, now)
         if self.deduplication:
             if now < self._sent.get(event, self.messages.produced[event]) + self.deduplication:
                 return

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from models.arrivals import ClosedArrivals
 from models.consumer import Consumer
 from models.consumer_checks import consumer_problems
+from models.dependency_checks import dependency_problems
 from models.errors import Problem, joined, nearest, one_of, shown
 from models.fault_checks import fault_problems
 from models.metrics import METRICS, metrics_of
@@ -34,6 +35,7 @@ def contradictions(scenario: Outline) -> Iterator[Problem]:
     written = topics_written(scenario)
     for name, consumer in scenario.consumers.items():
         yield from consumer_problems(name, consumer, whole, written)
+    yield from dependency_problems(scenario)
     for path, around in endless_cycles(scenario):
         yield Problem(path, f"events multiply without end ({around})", "probability x count must be below 1 in a circle")
     yield from network_problems(scenario)
@@ -121,6 +123,9 @@ def _of_slos(scenario: Outline) -> Iterator[Problem]:
     for index, slo in enumerate(scenario.slos):
         path = joined(("slos", index))
         yield from _of_metric(f"{path}.component", f"{path}.metric", slo.component, slo.metric, known)
+        group = scenario.consumers.get(slo.component.removeprefix("consumers."))
+        if slo.metric == "goodput" and group is not None and group.useful_for is None:
+            yield Problem(f"{path}.metric", f'found "goodput" of {slo.component}', "only with its useful_for")
         if (slo.below is None) == (slo.above is None):
             found = "neither below nor above" if slo.below is None else "both below and above"
             yield Problem(path, found, "must have exactly one of them")

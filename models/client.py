@@ -111,6 +111,7 @@ class Client:
         entry = self.topic.append_to(event, replicas)
         acks, now = self.terms.acks, self.sim._now
         sends = self._sends.get(event, 0) + 1
+        self.courier.count(event)
         if sends > 1:
             self._sends[event] = sends
             self.courier.retries.add(event, now)

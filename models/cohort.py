@@ -64,13 +64,17 @@ class Cohort:
         return np.asarray(alive)
 
 
-def measure_events(sheet: Sheet, group: GroupRecord, window: tuple[float, float], end: float) -> None:
-    """Event metrics of a group, over the events produced in `window`; the run went on until `end`."""
+def measure_events(
+    sheet: Sheet, group: GroupRecord, sends: Sequence[np.ndarray], window: tuple[float, float], end: float
+) -> None:
+    """Event metrics of a group, over the events produced in `window`; the run went on until `end`. `sends`: by topic, how often
+    each event was sent."""
     journeys = zip(group.journeys, group.states, strict=True)
     cohorts = [Cohort(journey, states, *window) for journey, states in journeys]
     unpublished = sum(map(_unpublished, cohorts, group.live)) if group.publishes else 0
     _measure_effects(sheet, cohorts)
-    _measure_attempts(sheet, cohorts, group.has_dependencies)
+    sent = sum(int(each[cohort.first : cohort.stop].sum()) for cohort, each in zip(cohorts, sends, strict=True))
+    _measure_attempts(sheet, cohorts, sent, group.has_dependencies)
     _measure_fates(sheet, cohorts, unpublished)
     _measure_times(sheet, cohorts, end)
     polls, records = group.batch_sizes
@@ -93,13 +97,21 @@ def _measure_effects(sheet: Sheet, cohorts: Sequence[Cohort]) -> None:
     sheet.count("suppressed", sum(each.rows(each.journey.suppressions) for each in cohorts))
 
 
-def _measure_attempts(sheet: Sheet, cohorts: Sequence[Cohort], has_dependencies: bool) -> None:
+def _measure_attempts(sheet: Sheet, cohorts: Sequence[Cohort], sent: int, has_dependencies: bool) -> None:
+    """Each layer that tries again makes more of what it is given: sends of an event, deliveries of what was sent, attempts at a
+    delivery, calls of an attempt. Their product is `total_amplification`, calls by event."""
+    events, delivered = sum(map(len, cohorts)), sum(int(each.of(each.journey.deliveries).sum()) for each in cohorts)
     columns = [each.of(each.journey.attempts) for each in cohorts]
     attempts = sum(int(each.sum()) for each in columns)
     tried = sum(int(np.count_nonzero(each)) for each in columns)
     calls = sum(int(each.of(each.journey.calls).sum()) for each in cohorts) if has_dependencies else attempts
     sheet.value("attempts_mean", ratio(attempts, tried))
     sheet.value("amplification", ratio(calls, tried))
+    sheet.value("sends_per_event", ratio(sent, events))
+    sheet.value("deliveries_per_send", ratio(delivered, sent))
+    sheet.value("attempts_per_delivery", ratio(attempts, delivered))
+    sheet.value("calls_per_attempt", ratio(calls, attempts))
+    sheet.value("total_amplification", ratio(calls, events))
     sheet.share("error_rate", sum(each.rows(each.journey.failures) for each in cohorts), attempts)
     sheet.count("short_circuited", sum(each.rows(each.journey.refusals) for each in cohorts))
 

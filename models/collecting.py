@@ -123,6 +123,7 @@ def _producer(producer: Producing, parts: Running) -> ProducerRecord:
         stored=messages.stored()[mine],
         acknowledged=messages.acknowledged()[mine],
         verdicts=verdicts_of(messages, parts.end)[mine],
+        sends=_sends(producer.channel)[mine],
         retries=np.sort(np.concatenate([client.courier.retries["time"] for client in clients])) if clients else np.empty(0),
         blocked=sorted(span for client in clients for span in _blocked(client, parts)),
         instances=max(1, len(clients)),
@@ -146,7 +147,7 @@ def _given_up(publisher: Publisher, events: int) -> np.ndarray:
 
 
 def _topic(channel: Channel) -> TopicRecord:
-    record = TopicRecord(name=channel.name, messages=channel.messages, again=channel.again["event"])
+    record = TopicRecord(name=channel.name, messages=channel.messages, again=channel.again["event"], sends=_sends(channel))
     losses = [each.losses["event"][each.losses["cause"] == BROKER] for each in channel.journeys]
     if losses:
         record.lost = np.unique(np.concatenate(losses))
@@ -159,6 +160,14 @@ def _topic(channel: Channel) -> TopicRecord:
         record.without_leader = [_spans(replicas.service.without_leader) for replicas in channel.replicas]
         record.in_sync = [_in_sync(replicas) for replicas in channel.replicas]
     return record
+
+
+def _sends(channel: Channel) -> np.ndarray:
+    """How often each event was sent; once, but for what is published again, where that takes no time and is always heard."""
+    events = len(channel.messages)
+    if isinstance(channel, StoredTopic):
+        return view(channel.passage.sends, events)
+    return 1 + np.bincount(channel.resent["event"], minlength=events)
 
 
 def _spans(trail: Trail) -> list[tuple[float, float]]:
@@ -198,6 +207,7 @@ def _group(group: Group, parts: Running, fate: tuple[list[np.ndarray], list[np.n
         has_breaker=group.spec.breaker is not None,
         has_dependencies=bool(group.spec.dependencies),
         publishes=bool(group.spec.publishes),
+        useful_for=group.spec.useful_for,
         settled=[_settled(group, topic) for topic in range(len(journeys))] if trace else None,
     )
 

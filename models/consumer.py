@@ -36,7 +36,8 @@ class Consumer(Spec):
     """`[consumers.NAME]`: None stands for the default of the broker's profile, or for "none".
 
     Shares (`transient_failure`, `poison`) lie in [0, 1]; times are in seconds. In a resolved scenario `prefetch = None`
-    is unlimited. `late_delete = None`: "works", but in a FIFO queue.
+    is unlimited. `late_delete = None`: "works", but in a FIFO queue. `hedge_after`: a dependency that has not answered by then
+    is called a second time, and the first success counts.
 
     `shed_above`: load shedding by the length of the line. A worker that takes an event while more than so many others wait for
     its instance drops it: settled unhandled and *discarded*, even where there is a dead-letter topic, because it is shed to be
@@ -56,9 +57,9 @@ class Consumer(Spec):
     dependencies: tuple[Name, ...] = ()
     publishes: tuple[Publish, ...] = ()
     outbox: Annotated[Outbox | None, TABLE] = None
-    useful_for: Duration | None = Field(None, json_schema_extra=later())
+    useful_for: Duration | None = None
     timeout: Duration | None = None
-    hedge_after: Duration | None = Field(None, json_schema_extra=later())
+    hedge_after: Duration | None = None
 
     prefetch: Annotated[Count | Prefetch | None, UNLIMITED] = None
     batch: Count | None = None

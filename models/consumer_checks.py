@@ -75,6 +75,7 @@ def consumer_problems(name: str, given: Consumer, whole: Outline, written: Colle
         yield Problem(joined((*path, "outbox")), "found one", "only with publishes")
     if given.retry and given.retry.scope != "instance" and given.retry.budget is None:
         yield Problem(joined((*path, "retry", "scope")), f"found {shown(given.retry.scope)}", "only with budget")
+    yield from _of_hedges(path, given)
     yield from _of_pace(path, consumer, whole)
 
 
@@ -149,6 +150,14 @@ def _of_limits(path: tuple[str, str], given: Consumer) -> Iterator[Problem]:
     if given.shed_above is not None and given.service_per == "batch":
         found = 'found one with service_per = "batch", where the work is done before an event is looked at'
         yield Problem(joined((*path, "shed_above")), found, 'only with service_per = "event"')
+
+
+def _of_hedges(path: tuple[str, str], given: Consumer) -> Iterator[Problem]:
+    after = given.hedge_after
+    if after is not None and not given.dependencies:
+        yield Problem(joined((*path, "hedge_after")), "found one", "only with dependencies")
+    elif after is not None and given.timeout is not None and after >= given.timeout:
+        yield Problem(joined((*path, "hedge_after")), f"found {after:g} s", f"must be below timeout ({given.timeout:g} s)")
 
 
 def _of_idempotency(path: tuple[str, str], given: Consumer) -> Iterator[Problem]:

@@ -150,6 +150,7 @@ class Courier:
         parcel.begun = min(parcel.begun, now)
         for letter in parcel.letters:
             letter.sends += 1
+            self.count(letter.event)
             if letter.sends > 1:
                 self.retries.add(letter.event, now)
         node = parcel.node = self.routes.target(parcel.number, self.topic.replicas[parcel.number])
@@ -162,6 +163,11 @@ class Courier:
                 request.lost()
         if not self.asks:
             self._resolve(parcel)
+
+    def count(self, event: int) -> None:
+        """An event is sent, if it is not the broker itself that moves it."""
+        if self.path != BROKER:
+            self.topic.passage.sends[event] += 1
 
     def _watch(self, parcel: Parcel) -> None:
         """A try is waited for so long."""

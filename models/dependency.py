@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
-
-from models.later import later
 from models.limits import Limit
 from models.retry import Retry
 from models.scalars import TABLE, UNLIMITED, Count, Name, Rate, Whole
@@ -18,7 +15,10 @@ from simulator.units import Duration, Fraction
 class Dependency(Spec):
     """`[dependencies.NAME]`: at most `concurrency` calls in service and `queue_limit` waiting, the next one refused.
 
-    A call takes `latency` x (1 + `load_factor` x calls in service) seconds.
+    A call takes `latency` x (1 + `load_factor` x calls in service) seconds of its own work; it fails by itself with
+    `error_rate` at its end. Then it calls its own `dependencies` in order and keeps its place in service meanwhile, as a thread
+    with a blocking client does; each of them is waited for up to `timeout` seconds and tried again by `retry`, whose budget is
+    one for all that it calls (scope "instance": of one life of its process). Where one fails for good, so does the call.
     """
 
     latency: Dist
@@ -27,6 +27,6 @@ class Dependency(Spec):
     queue_limit: Annotated[Whole | None, UNLIMITED] = None
     load_factor: Rate = 0.0
     limit: Annotated[Limit | None, TABLE] = None
-    dependencies: tuple[Name, ...] = Field((), json_schema_extra=later())
-    retry: Annotated[Retry | None, TABLE] = Field(None, json_schema_extra=later())
-    timeout: Duration | None = Field(None, json_schema_extra=later())
+    dependencies: tuple[Name, ...] = ()
+    retry: Annotated[Retry | None, TABLE] = None
+    timeout: Duration | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
+from collections.abc import Iterable
 
 from models.arrivals import Arrivals, BurstArrivals, ClosedArrivals, RenewalArrivals
 from models.consumer import Consumer
@@ -65,7 +66,9 @@ def footprint(scenario: Outline, trace: bool = False) -> Terms:
         handled += QUEUED
     for name, consumer in scenario.consumers.items():
         grouped = profile.fifo or any(scenario.topics[topic].fifo for topic in consumer.topics if topic in scenario.topics)
-        each = handled + CALL * len(consumer.dependencies) + GROUPED * grouped
+        each = handled + CALL * _calls(consumer.dependencies, scenario) + GROUPED * grouped
+        if consumer.hedge_after is not None:
+            each += CALL * _calls(consumer.dependencies, scenario)
         terms[f"consumers.{name}.topic"] += each * sum(events[topic] for topic in consumer.topics)  # type: ignore[assignment]
         terms[f"consumers.{name}.instances"] += _of_instances(consumer)  # type: ignore[assignment]
         for index, publish in enumerate(consumer.publishes):
@@ -75,6 +78,11 @@ def footprint(scenario: Outline, trace: bool = False) -> Terms:
     for index, fault in enumerate(scenario.faults):
         terms[f"faults[{index}]"] += STRUCK * _windows(fault, scenario.run.duration) * _struck(scenario, fault)  # type: ignore[assignment]
     return terms
+
+
+def _calls(dependencies: Iterable[str], scenario: Outline) -> int:
+    """Calls that an attempt takes, down all chains."""
+    return sum(1 + _calls(scenario.dependencies[name].dependencies, scenario) for name in dependencies)
 
 
 def _limits(topic: Topic, scenario: Outline) -> list[str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from models.call import Called, Step
 from models.channel import Channel
 from models.consumer import Consumer
 from models.draws import ONCE, drawer, rare_drawer, uniform_drawer
@@ -15,7 +17,6 @@ from models.journey import MARK, Journey
 from models.outbox import Outbox
 from models.outcome import OK, SUPPRESSED
 from models.outgoing import Outgoing, Post
-from models.server import Server
 from simulator.recorder import grow
 from simulator.simulation import Simulation
 from simulator.streams import Stream, name_key
@@ -65,8 +66,20 @@ class Publication:
             yield child, is_new
 
 
+class Leg(NamedTuple):
+    """One dependency that a handler calls: its seconds and error luck by event and attempt; whether its success is the effect;
+    and what it calls in its turn."""
+
+    server: Called
+    latency: Callable[[int, int], float]
+    error: Callable[[int, int], float]
+    last: bool
+    onward: Sequence[Step]
+
+
 class Handling:
-    """The handler of a group for one of its topics. `calls`: server, latency and error luck of each dependency in order."""
+    """The handler of a group for one of its topics. `calls`: each dependency in order; `hedges`: as they are called a second
+    time, where they are, with luck of its own."""
 
     def __init__(
         self,
@@ -74,7 +87,7 @@ class Handling:
         group: str,
         spec: Consumer,
         journey: Journey,
-        servers: list[Server],
+        servers: Sequence[Called],
         targets: list[Channel],
     ) -> None:
         self.sim = sim
@@ -93,13 +106,20 @@ class Handling:
             self.marks = Marks(spec.idempotency.ttl)
             self.mark_latency = rare_drawer(sim.stream(f"{group}/idempotency"), messages, spec.idempotency.latency)
             self.transaction = spec.idempotency.protocol == "transaction"
-        self.calls: list[tuple[Server, Callable[[int, int], float], Callable[[int, int], float], bool]] = []
+        self.calls: list[Leg] = []
+        self.hedges: list[Leg] = []
         for place, server in enumerate(servers):
             nth = sum(other is server for other in servers[:place])
             name = f"{group}/{server.name}" + (f"#{nth + 1}" if nth else "")
             latency = drawer(sim.stream(f"{name}/latency"), messages, server.spec.latency)
             error = uniform_drawer(sim.stream(f"{name}/error"), messages)
-            self.calls.append((server, latency.at, error.at, place == len(servers) - 1))
+            last = place == len(servers) - 1
+            self.calls.append(Leg(server, latency.at, error.at, last, server.steps(name, messages)))
+            if spec.hedge_after is not None:
+                luck = f"{name}/hedge"
+                late = rare_drawer(sim.stream(f"{luck}/latency"), messages, server.spec.latency)
+                wrong = rare_drawer(sim.stream(f"{luck}/error"), messages)
+                self.hedges.append(Leg(server, late, wrong, last, server.steps(luck, messages)))
         self._publishes_several = sum(publish.count for publish in spec.publishes) > 1
         self.publications = [
             Publication(sim, group, place, publish, target, journey)

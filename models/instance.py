@@ -158,7 +158,8 @@ class Instance:
     """A place in the group. Faults count up and down here: any crash or stop keeps it down, any pause keeps it frozen.
 
     `uplink`: None where nothing can come between it and the broker. `trip`: what it costs to reach it; None for nothing.
-    `lines`: to its dependencies, in their order; None where nothing is between. `states`: (time, state) at each change.
+    `lines`, `hedge_lines`: to its dependencies, in their order; None where nothing is between. `states`: (time, state) at each
+    change.
     `slow`: how many times as long its work takes; `cpu`: the share of its processors that is left to it; `memory`: None where
     that has no limit.
     """
@@ -180,6 +181,7 @@ class Instance:
         self.uplink: Uplink | None = None
         self.trip: Trip | None = None
         self.lines: list[Line] | None = None
+        self.hedge_lines: list[Line] | None = None
         self.states = Trail(time="d", state="b")
 
     def note(self) -> None:

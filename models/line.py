@@ -1,12 +1,12 @@
-"""An instance's connection with a dependency: calls that take time to get there, are lost on the way, or are not answered."""
+"""A caller's connection with a dependency: calls that take time to get there, are lost on the way, or are not answered."""
 
 from __future__ import annotations
 
 from functools import partial
 
+from models.call import Call, Called
 from models.links import Links
 from models.outcome import PENDING, REFUSED
-from models.server import Call, Server
 from simulator.simulation import COMPLETION, DELIVERY, TIMER, Simulation
 
 GIVES_UP = 924.6
@@ -14,21 +14,23 @@ GIVES_UP = 924.6
 
 
 class Line:
-    """The calls of one instance to its `nth` dependency.
+    """The calls of an instance, or of a dependency, at `path`, to a dependency. What becomes of them on the way is drawn by the
+    name of the `sender`, and by a `turn` where it has several lines there.
 
     What a cut or a loss stops is silent: a request that does not arrive has no effect, a call whose answer does not arrive has
     had it. The caller waits for its timeout; without one it sees the connection fail when the cut heals, or TCP gives up.
     """
 
-    def __init__(self, sim: Simulation, links: Links, path: str, server: Server, nth: int, place: int) -> None:
+    def __init__(
+        self, sim: Simulation, links: Links, path: str, server: Called, place: int, sender: str, turn: str = ""
+    ) -> None:
         self.sim = sim
         self.links = links
         self.path = path
         self.server = server
         self.other = f"dependencies.{server.name}"
-        group, luck = path.partition("[")[0], f"#{nth}" if nth else ""
-        self.to = links.way(path, self.other, stream=f"network/{group} -> {self.other}{luck}")
-        self.back = links.way(self.other, path, stream=f"network/{self.other} -> {group}{luck}")
+        self.to = links.way(path, self.other, stream=f"network/{sender} -> {self.other}{turn}")
+        self.back = links.way(self.other, path, stream=f"network/{self.other} -> {sender}{turn}")
         self.place = place
         self.unanswered: list[Call] = []
         self._dialling: Call | None = None
@@ -49,7 +51,7 @@ class Line:
 
     def _arrive(self, call: Call, identity: int, n: int) -> None:
         """The server serves it for a caller that may have gone."""
-        there = Call(call.work, call.event, call.last, call.latency, call.error_luck, None)
+        there = Call(call.work, call.event, call.last, call.latency, call.error_luck, None, call.onward)
         there.answer = partial(self._answer, call, there, identity, n)
         call.remote = there
         if call.outcome != PENDING:

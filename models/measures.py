@@ -31,7 +31,16 @@ from models.record import (
 )
 from models.recovery import measure_faults
 from models.sample import Sample
-from models.series import POINTS, Series, broker_series, dependency_series, group_series, producer_series, slo_violation
+from models.series import (
+    POINTS,
+    Series,
+    broker_series,
+    dependency_series,
+    group_series,
+    in_time,
+    producer_series,
+    slo_violation,
+)
 from models.sheet import Sheet, ratio
 from models.trace import trace_events
 from models.verdicts import PHANTOM, PUBLISHED, UNSENT, count_verdicts, verdicts_of
@@ -88,7 +97,8 @@ def _measure_groups(record: SystemRecord, times: np.ndarray) -> Groups:
     found = Groups()
     for group in record.groups:
         sheet = Sheet(group.name)
-        measure_events(sheet, group, record.window, record.end)
+        sends = [record.topics[topic].sends for topic in group.topics]
+        measure_events(sheet, group, sends, record.window, record.end)
         lag = _measure_lags(sheet, group, found.partitions, record.window)
         _measure_work(sheet, group, record.window)
         found.measures += sheet.measures
@@ -121,6 +131,9 @@ def _measure_work(sheet: Sheet, group: GroupRecord, window: Seconds) -> None:
     effects = [view(journey.effect) for journey in group.journeys]
     done = sum(int(np.count_nonzero((times >= start) & (times <= end))) for times in effects)
     sheet.rate("throughput", done, end - start)
+    if group.useful_for is not None:
+        useful = np.concatenate([in_time(journey, group.useful_for) for journey in group.journeys])
+        sheet.rate("goodput", _within(useful, window), end - start)
     if 0 < group.worker_time < np.inf:
         sheet.value("utilization", group.busy / group.worker_time)
         sheet.value("held", group.held / group.worker_time)
@@ -140,6 +153,7 @@ def _measure_producer(producer: ProducerRecord, window: Seconds) -> list[Measure
     verdicts = producer.verdicts[measured]
     for verdict, count in count_verdicts(verdicts).items():
         sheet.count(verdict, count)
+    sheet.value("sends_per_event", ratio(int(producer.sends[measured].sum()), len(verdicts)))
     sheet.count("publish_retries", _within(producer.retries, window))
     latency = Sample([(producer.acknowledged[measured] - producer.produced[measured])[verdicts == PUBLISHED]], [])
     sheet.times("publish_latency", latency, "mean", "p50", "p95", "p99")

@@ -21,6 +21,7 @@ def _each(entry: str) -> list[str]:
 METRICS: dict[str, dict[str, str]] = {
     "producers": _metrics(
         counts="produced published unsent phantom failed unconfirmed waiting publish_retries",
+        numbers="sends_per_event",
         seconds="publish_latency_{mean,p50,p95,p99} blocked_time",
     ),
     "topics": _metrics(counts="stored lost expired rejected size_max", shares="available_fraction"),
@@ -29,10 +30,11 @@ METRICS: dict[str, dict[str, str]] = {
             dead_letter_depth_max redriven saved discarded expired lost unpublished out_of_order short_circuited backlog
             in_flight empty_polls lag_{mean,p99,max} lag_waiting_max lag_committed_{mean,max} lag_partition_max
             breaker_trips rebalances memory_kills""",
-        rates="throughput",
+        rates="throughput goodput",
         shares="""duplicate_rate error_rate dead_letter_rate unfinished_share utilization held availability served
             breaker_open_fraction""",
-        numbers="attempts_mean amplification batch_size_mean",
+        numbers="""attempts_mean amplification batch_size_mean sends_per_event deliveries_per_send attempts_per_delivery
+            calls_per_attempt total_amplification""",
         seconds="""wait_{mean,p50,p95,p99} latency_{mean,sd,p50,p95,p99,p999} end_to_end_{mean,p99}
             lag_seconds_{mean,p99,max}""",
     ),
@@ -55,11 +57,13 @@ METRICS: dict[str, dict[str, str]] = {
 """Unit of each metric by the kind of component that has it; `system` is a component by itself."""
 
 _LOWER = {
-    "producers": "unsent phantom failed unconfirmed waiting publish_retries publish_latency_{mean,p50,p95,p99} blocked_time",
+    "producers": """unsent phantom failed unconfirmed waiting publish_retries sends_per_event publish_latency_{mean,p50,p95,p99}
+        blocked_time""",
     "topics": "lost expired rejected",
     "consumers": """duplicate_effects dead_lettered dead_letter_moves dead_letter_depth_max discarded expired lost unpublished
         out_of_order backlog lag_{mean,p99,max} lag_waiting_max lag_committed_{mean,max} lag_partition_max
         rebalances memory_kills duplicate_rate error_rate dead_letter_rate unfinished_share attempts_mean amplification
+        sends_per_event deliveries_per_send attempts_per_delivery calls_per_attempt total_amplification
         wait_{mean,p50,p95,p99} latency_{mean,sd,p50,p95,p99,p999} end_to_end_{mean,p99} lag_seconds_{mean,p99,max}""",
     "dependencies": "errors rejected wasted queue_max latency_{mean,p99}",
     "faults": "peak_lag downtime time_to_detect recovery_time",
@@ -70,7 +74,7 @@ _LOWER = {
 _HIGHER = {
     "producers": "published",
     "topics": "available_fraction",
-    "consumers": "processed throughput availability served",
+    "consumers": "processed throughput goodput availability served",
     "faults": "recovered_share",
     "sagas": "completed",
     "paths": "availability",

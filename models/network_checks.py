@@ -28,7 +28,8 @@ def network_problems(scenario: Outline) -> Iterator[Problem]:
             yield Problem(
                 path,
                 f"nothing goes from {ends[0]} to {ends[1]}",
-                "must be a producer or consumer and the broker, two nodes, or a consumer and a dependency of it, either way",
+                "must be a producer or consumer and the broker, two nodes, or a consumer or dependency and one that it calls, "
+                "either way",
             )
 
 
@@ -43,4 +44,7 @@ def _talk(one: str, other: str, scenario: Outline) -> bool:
         caller, called = (one, other) if one.startswith("consumers.") else (other, one)
         name = caller.removeprefix("consumers.").partition("[")[0]
         return called.removeprefix("dependencies.") in scenario.consumers[name].dependencies
+    if kinds == {"dependencies"}:
+        ends = [each.removeprefix("dependencies.") for each in (one, other)]
+        return any(here in scenario.dependencies[there].dependencies for here, there in (ends, ends[::-1]))
     return False

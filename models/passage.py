@@ -13,7 +13,8 @@ class Passage:
     """Columns by event number, times in s, NaN until they happen (a time to come can still change).
 
     stored: when a leader first appended a copy. available: when a copy could first be read. acknowledged: when its publisher
-    knew. failed: 1 where the publisher gave it up. `cut_off`: when the last of an event's uncommitted copies was dropped.
+    knew. failed: 1 where the publisher gave it up. sends: how often it was sent, by whoever publishes it. `cut_off`:
+    when the last of an event's uncommitted copies was dropped.
     """
 
     def __init__(self) -> None:
@@ -21,6 +22,7 @@ class Passage:
         self.available = array("d")
         self.acknowledged = array("d")
         self.failed = bytearray()
+        self.sends = array("I")
         self.cut_off: dict[int, float] = {}
 
     def make_room(self) -> None:
@@ -28,6 +30,7 @@ class Passage:
         for column in (self.stored, self.available, self.acknowledged):
             grow(column, NAN)
         self.failed.extend(bytes(BLOCK))
+        grow(self.sends)
 
     def is_stored(self, event: int) -> bool:
         """Whether a copy was ever appended."""

@@ -65,13 +65,15 @@ class GroupRecord:
     has_breaker: bool
     has_dependencies: bool
     publishes: bool
+    useful_for: float | None = None
     settled: list[np.ndarray] | None = None
 
 
 @dataclass(kw_only=True)
 class ProducerRecord:
-    """One producer. By event: `produced`, `stored` and `acknowledged` (s; nan: not) and its verdict. `retries`: times at which
-    an event was sent again; `blocked`: (start, end) in which an instance had no room for an event, of `instances`.
+    """One producer. By event: `produced`, `stored` and `acknowledged` (s; nan: not), its verdict and how often it was sent.
+    `retries`: times at which an event was sent again; `blocked`: (start, end) in which an instance had no room for an event,
+    of `instances`.
     `given_up`: by event, when it was (s; nan: not); None where nothing stands between producer and broker."""
 
     name: str
@@ -80,6 +82,7 @@ class ProducerRecord:
     stored: np.ndarray
     acknowledged: np.ndarray
     verdicts: np.ndarray
+    sends: np.ndarray
     retries: np.ndarray
     blocked: list[tuple[float, float]]
     instances: int
@@ -88,15 +91,16 @@ class ProducerRecord:
 
 @dataclass(kw_only=True)
 class TopicRecord:
-    """The broker's side of a topic. `again`: events of which a further copy was appended, once for each. `lost`: distinct
-    events that the broker lost; `rejected`: that it refused at first, because they were too many; `largest`: the most
-    records at once of a log from which records go by themselves. By partition, where nodes matter: `without_leader`,
-    (start, end), and steps `in_sync`.
+    """The broker's side of a topic. `sends`: how often each event was sent. `again`: events of which a further copy was
+    appended, once for each. `lost`: distinct events that the broker lost; `rejected`: that it refused at first, because they
+    were too many; `largest`: the most records at once of a log from which records go by themselves. By partition, where nodes
+    matter: `without_leader`, (start, end), and steps `in_sync`.
     """
 
     name: str
     messages: Messages
     again: np.ndarray
+    sends: np.ndarray
     lost: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     rejected: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     largest: int | None = None

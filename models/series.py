@@ -35,9 +35,18 @@ def group_series(group: GroupRecord, lag: Lag, times: np.ndarray) -> Series:
         "failures": rates((each.failures["time"] for each in journeys), times),
         "dead_letters": dead_letter_level(journeys).at(times),
     }
+    if group.useful_for is not None:
+        found["goodput"] = rates((np.sort(in_time(each, group.useful_for)) for each in journeys), times)
     if group.has_breaker:
         found["breaker_open"] = np.mean([step_at(steps, times) == OPEN for steps in group.breakers], axis=0)
     return {(group.name, metric): np.asarray(values, dtype=float) for metric, values in found.items()}
+
+
+def in_time(journey: Journey, seconds: float) -> np.ndarray:
+    """Times of first effects that came within so many `seconds` of the production of their events."""
+    effect = view(journey.effect, len(journey.messages))
+    useful: np.ndarray = effect[effect - view(journey.messages.produced) <= seconds]
+    return useful
 
 
 def _arrivals(journey: Journey) -> np.ndarray:

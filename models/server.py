@@ -4,78 +4,25 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from heapq import heappush
-from typing import Protocol
 
+from models.call import Call
+from models.chain import Chain, Errand, Stage
 from models.dependency import Dependency
+from models.message import Messages
 from models.outcome import ERROR, OK, PENDING, REFUSED
-from simulator.recorder import NAN, Ledger
+from simulator.recorder import Ledger
 from simulator.simulation import COMPLETION, Simulation, priority
 
 ENDED_OK, ENDED_ERROR, ENDED_REJECTED = range(3)
-
-
-class Work(Protocol):
-    """What a group does with the events of a topic, as far as a server must know it."""
-
-    def apply(self, event: int) -> int:
-        """The effect happens now. Returns OK, or SUPPRESSED where another attempt had it first."""
-
-
-class Call:
-    """One call for an event: what it takes, whether success is the effect, and who waits for the answer.
-
-    It stands in SimPy's schedule itself while it is in service: `callbacks` are told when that ends. `remote`: the same call as
-    it is at the server, where the network is between. `when_over`: what waits for the end of one that was abandoned.
-    """
-
-    __slots__ = (
-        "answer", "begun", "callbacks", "error_luck", "event", "last", "latency", "outcome", "remote", "row",
-        "when_over", "work",
-    )  # fmt: skip
-    _ok = True
-    callbacks: list[Callable[[Call], None]]
-
-    def __init__(
-        self, work: Work, event: int, last: bool, latency: float, error_luck: float, answer: Callable[[], object] | None
-    ) -> None:
-        self.work = work
-        self.event = event
-        self.last = last
-        self.latency = latency
-        self.error_luck = error_luck
-        self.answer = answer
-        self.outcome = PENDING
-        self.begun = NAN
-        self.row = -1
-        self.remote: Call | None = None
-        self.when_over: Callable[[], None] | None = None
-
-    def end(self, outcome: int) -> None:
-        """The caller learns the outcome, if it still waits."""
-        if self.outcome == PENDING:
-            self.outcome = outcome
-            if self.answer is not None:
-                self.answer()
-        elif self.when_over is not None:
-            when_over, self.when_over = self.when_over, None
-            when_over()
-
-    def abandon(self, outcome: int, when_over: Callable[[], None] | None = None) -> None:
-        """The caller stops waiting; the call goes on where it is."""
-        self.outcome = outcome
-        self.answer = None
-        self.when_over = when_over
-        if self.remote is not None:
-            self.remote.abandon(outcome, None if when_over is None else partial(self.end, outcome))
 
 
 class Server:
     """A dependency of one replication.
 
     Recorded: `calls` (begin; served: when service began; end: NaN while it goes on; outcome; wasted: its caller had gone
-    when it ended; lined: it had to wait), and `busy_seconds`, the time in service of calls that have ended.
+    when it ended; lined: it had to wait), and `busy_seconds`, the time in service of calls that have ended. A call that it
+    makes others for (`chain`) is in service until these are answered.
     """
 
     def __init__(self, sim: Simulation, name: str, spec: Dependency, place: int) -> None:
@@ -84,14 +31,16 @@ class Server:
         self.spec = spec
         self.concurrency = float("inf") if spec.concurrency is None else spec.concurrency
         self.queue_limit = float("inf") if spec.queue_limit is None else spec.queue_limit
+        self.place = place
         self.order = priority(COMPLETION, place)
-        self.in_service: dict[Call, None] = {}
+        self.in_service: dict[Call, Errand | None] = {}
         self.line: deque[Call] = deque()
         self.down = 0
         self.silent = 0
         self.slow = self.cpu = 1.0
         self.connections = float("inf")
         self.error_rate = spec.error_rate
+        self.chain: Chain | None = None
         self.unanswered: list[Call] = []
         self.tokens = float(spec.limit.burst) if spec.limit else 0.0
         self.tokens_at = 0.0
@@ -119,6 +68,10 @@ class Server:
         else:
             self.line.append(call)
             self.calls.columns["lined"][call.row] = 1
+
+    def steps(self, name: str, messages: Messages) -> tuple[Stage, ...]:
+        """As of any that is called."""
+        return () if self.chain is None else self.chain.stages(name, messages)
 
     def _throttled(self, now: float) -> bool:
         limit = self.spec.limit
@@ -153,13 +106,22 @@ class Server:
         self.connections = float("inf") if share >= 1.0 else int(share * self.concurrency + 1e-9)
 
     def _finish(self, call: Call) -> None:
-        """The server has done its work: the effect happens, whether or not anybody waits for it."""
+        """The server has done its own work, in which errors are made; then it calls others, where it does."""
+        failed = call.error_luck < self.error_rate
+        if call.onward and not failed:
+            assert self.chain is not None
+            errand = self.in_service[call] = Errand(self.chain, call, self._leave)
+            errand.begin()
+        else:
+            self._leave(call, failed)
+
+    def _leave(self, call: Call, failed: bool) -> None:
+        """All is done: the effect happens, whether or not anybody waits for it."""
         now = self.sim._now
         del self.in_service[call]
         self.busy_seconds += now - call.begun
         if self.line:
             self._serve(self.line.popleft())
-        failed = call.error_luck < self.error_rate
         outcome = ERROR if failed else call.work.apply(call.event) if call.last else OK
         self._close(call, ENDED_ERROR if failed else ENDED_OK)
         if self.silent:
@@ -206,13 +168,17 @@ class Server:
         """The process is gone: its calls are lost, and no effect of theirs happens."""
         self.down += 1
         calls = [*self.in_service, *self.line]
-        for call in self.in_service:
+        for call, errand in self.in_service.items():
             call.callbacks = []
+            if errand is not None:
+                errand.die()
             self.busy_seconds += self.sim.now - call.begun
         self.in_service.clear()
         self.line.clear()
         for call in calls:
             self._close(call, ENDED_ERROR)
+        if self.chain is not None:
+            self.chain.crash()
         self._hang_up(calls)
 
     def _hang_up(self, calls: list[Call]) -> None:

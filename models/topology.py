@@ -152,7 +152,8 @@ def may_starve(scenario: Outline, group: str) -> bool:
 
 
 def affected(fault: Fault, scenario: Outline) -> list[str]:
-    """Paths of the groups that a fault touches: themselves, their dependencies or topics, and whoever is downstream."""
+    """Paths of the groups that a fault touches: themselves, their dependencies with what these call, or their topics, and
+    whoever is downstream."""
     topics: set[str] = set()
     touched: set[str] = set()
     sides = _sides(fault)
@@ -167,7 +168,7 @@ def affected(fault: Fault, scenario: Outline) -> list[str]:
         elif section == "producers":
             topics.add(scenario.producers[name].topic)
         else:
-            touched |= {group for group, spec in scenario.consumers.items() if name in spec.dependencies}
+            touched |= {group for group, spec in scenario.consumers.items() if name in called(spec.dependencies, scenario)}
     while True:
         for name in touched:
             spec = scenario.consumers[name]
@@ -179,6 +180,14 @@ def affected(fault: Fault, scenario: Outline) -> list[str]:
         if not more:
             return [f"consumers.{name}" for name in scenario.consumers if name in touched]
         touched |= more
+
+
+def called(dependencies: Iterable[str], scenario: Outline) -> list[str]:
+    """Those that are called when these are: themselves, and what is down their chains."""
+    found = list(dict.fromkeys(dependencies))
+    for name in found:
+        found += [each for each in dict.fromkeys(scenario.dependencies[name].dependencies) if each not in found]
+    return found
 
 
 def _cut_from_broker(sides: tuple[str, ...], scenario: Outline) -> set[str]:

@@ -127,8 +127,14 @@ def check_rows(events: pd.DataFrame, system: System) -> None:
     assert (effect.isna() | (effect >= started)).all()
     assert ((events["attempts"] == 0) | started.notna()).all()
     assert (started.isna() | (events["deliveries"] > 0)).all()
-    assert (events["effects"] <= events["attempts"]).all(), "more effects than attempts"
+    calls = events["group"].map({f"consumers.{name}": 1 + hedged(consumer) for name, consumer in system.consumers.items()})
+    assert (events["effects"] <= events["attempts"] * calls).all(), "more effects than attempts"
     assert (produced <= system.horizon).all()
+
+
+def hedged(consumer: Consumer) -> bool:
+    """Whether an attempt may make a call twice."""
+    return consumer.hedge_after is not None
 
 
 def check_books(events: pd.DataFrame, books: Counter[tuple[str, str]], system: System) -> None:
@@ -281,7 +287,7 @@ def check_guarantees(events: pd.DataFrame, system: System) -> None:
                     check_order(rows[rows["topic"] == topic], name)
         if never_gives_up(consumer, system):
             assert not rows["state"].isin(["dead_lettered", "discarded"]).any(), f"{name}: given up"
-        once = redelivery.max_deliveries == 1 and consumer.retry is None
+        once = redelivery.max_deliveries == 1 and consumer.retry is None and not hedged(consumer)
         once &= letters is None or letters.redrive_after is None
         if first and once and not (derived | again) & set(consumer.topics):
             assert (rows["effects"] <= 1).all(), f"{name}: doubled although at most once"

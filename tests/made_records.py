@@ -70,7 +70,9 @@ def made_system(*groups: GroupRecord, duration: float, **given: Any) -> SystemRe
     """A run of `groups` without warm-up, ended at its duration."""
     none = np.empty(0, dtype=np.int32)
     messages = [each.messages for group in groups for each in group.journeys]
-    topics = {each.topic: TopicRecord(name=each.topic, messages=each, again=none) for each in messages}
+    topics = {
+        each.topic: TopicRecord(name=each.topic, messages=each, again=none, sends=np.ones(len(each))) for each in messages
+    }
     usual: dict[str, Any] = {
         "duration": duration,
         "warmup": 0.0,

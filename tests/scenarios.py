@@ -124,10 +124,12 @@ def delays(draw: st.DrawFn, positive: bool = False) -> Tables:
 
 
 @st.composite
-def retries(draw: st.DrawFn) -> Tables:
+def retries(draw: st.DrawFn, budgets: bool = False) -> Tables:
     found = {"max_attempts": draw(st.integers(1, 4)), **draw(delays())}
     if draw(st.booleans()):
         found["max_elapsed"] = draw(ticks)
+    if budgets and draw(st.booleans()):
+        found |= {"budget": {"ratio": 0.2, "burst": 2}, "scope": draw(st.sampled_from(["instance", "group"]))}
     return found
 
 
@@ -205,6 +207,17 @@ def dependencies() -> st.SearchStrategy[Tables]:
             "limit": table({"rate": st.sampled_from([0.5, 2.0]), "burst": st.integers(1, 3)}),
         },
     )
+
+
+@st.composite
+def chains(draw: st.DrawFn, tables: Tables) -> None:
+    """Lets dependencies call later ones."""
+    names = list(tables)
+    for place, name in enumerate(names[:-1]):
+        if draw(st.booleans()):
+            called = st.lists(st.sampled_from(names[place + 1 :]), min_size=1, max_size=2)
+            more = {"retry": retries(budgets=True), "timeout": st.sampled_from([0.25, 0.5, 2.0])}
+            tables[name] |= draw(table({"dependencies": called}, more))
 
 
 def sizes() -> st.SearchStrategy[Any]:
@@ -299,6 +312,7 @@ def consumers(draw: st.DrawFn, topics: list[str], delivery: str, letters: str, t
     }
     if known:
         optional["dependencies"] = st.lists(st.sampled_from(known), min_size=1, max_size=2)
+        optional["useful_for"] = st.sampled_from([0.5, 2.0])
     if targets:
         publish = table(
             {"topic": st.sampled_from(targets)},
@@ -306,6 +320,8 @@ def consumers(draw: st.DrawFn, topics: list[str], delivery: str, letters: str, t
         )
         optional["publishes"] = st.lists(publish, min_size=1, max_size=2)
     found = draw(table({"topic": st.just(topics[0] if len(topics) == 1 else topics), "service": durations(0.5)}, optional))
+    if "dependencies" in found and draw(st.booleans()):
+        found["hedge_after"] = draw(st.sampled_from([0.0, 0.125])) if "timeout" in found else draw(short)
     if draw(st.booleans()):
         found["dead_letter"] = draw(dead_letters(letters))
         if draw(st.booleans()):
@@ -380,22 +396,27 @@ def faults(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
 
 @st.composite
 def cuts(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
-    """A network partition that cuts instances of consumers, or all of a group, from the broker, dependencies, or both."""
+    """A network partition that cuts instances of consumers, or all of a group, from the broker, dependencies, or both; or
+    dependencies from each other."""
     groups = [f"consumers.{name}" for name in tables["consumers"]]
     members = [f"consumers.{n}[{i}]" for n, spec in tables["consumers"].items() for i in range(spec.get("instances", 1))]
     others = ["broker", *(f"dependencies.{each}" for each in tables["dependencies"])]
     sides = [
         draw(st.lists(st.sampled_from(parts), min_size=1, max_size=2, unique=True)) for parts in (groups + members, others)
     ]
+    if len(tables["dependencies"]) > 1 and draw(st.sampled_from([False, False, True])):
+        sides = [[f"dependencies.{each}"] for each in list(tables["dependencies"])[:2]]
     between = sides if draw(st.booleans()) else sides[::-1]
     return {"name": name, "kind": "partition", "between": between, "one_way": draw(st.booleans()), **draw(windows())}
 
 
 @st.composite
 def networks(draw: st.DrawFn, tables: Tables) -> Tables:
-    """Latencies and losses of some of the links of consumers."""
+    """Latencies and losses of some of the links of consumers and dependencies."""
     ends = [(f"consumers.{name}", other) for name in tables["consumers"] for other in ("broker",)]
     ends += [(f"consumers.{n}", f"dependencies.{d}") for n, s in tables["consumers"].items() for d in s.get("dependencies", ())]
+    callers = tables["dependencies"].items()
+    ends += [(f"dependencies.{one}", f"dependencies.{d}") for one, s in callers for d in s.get("dependencies", ())]
     link = table({}, {"latency": durations(0.2), "loss": st.sampled_from([0.1, 0.5])})
     names = [f"{one} -> {other}" for pair in ends for one, other in (pair, pair[::-1])]
     chosen = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True))
@@ -445,9 +466,10 @@ def systems(draw: st.DrawFn) -> Tables:
             topic: {**draw(topic_tables(how, HOMES[profile])), **draw(limits(topic, how))} for topic, how in delivery.items()
         },
         "producers": {f"p{i}": draw(producers(["a", "b"])) for i in range(draw(st.integers(1, 3)))},
-        "dependencies": {f"d{i}": draw(dependencies()) for i in range(draw(st.integers(0, 2)))},
+        "dependencies": {f"d{i}": draw(dependencies()) for i in range(draw(st.integers(0, 3)))},
         "consumers": {},
     }
+    draw(chains(tables["dependencies"]))
     if draw(st.booleans()) and draw(st.booleans()):
         tables["run"] |= {"drain": True, "drain_limit": 30.0}
     written = sorted({producer["topic"] for producer in tables["producers"].values()})

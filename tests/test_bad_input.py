@@ -39,6 +39,11 @@ def cut(*sides):
     return [{"name": "f", "kind": "partition", "at": 1, "for": 1, **between}]
 
 
+def calling(*names: str) -> dict[str, Any]:
+    """A dependency that calls others."""
+    return {"latency": 1, "dependencies": list(names)}
+
+
 def fault(**fields: Any) -> list[dict[str, Any]]:
     """A list of one fault, at 1 min for 1 min unless `fields` have it otherwise."""
     timed = {"at", "every", "for", "time_to_failure", "time_to_repair", "trace"} & set(fields)
@@ -288,10 +293,46 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
         ["come back for ever at one instant"],
     ),
     ("consumers/queue/consumer_timeout", "1ns", "consumers.queue.consumer_timeout", ["1e-09 s", "at least 6e-07 s"]),
+    # dependencies that call others, and hedges
+    ("dependencies/gateway/dependencies", ["gatway"], "dependencies.gateway.dependencies[0]", ['did you mean "gateway"?']),
+    ("dependencies/gateway/dependencies", ["gateway"], "dependencies.gateway.dependencies", ["gateway -> gateway"]),
+    (
+        "dependencies",
+        {"gateway": calling("bank"), "bank": calling("ledger"), "ledger": calling("bank")},
+        "dependencies.bank.dependencies",
+        ["bank -> ledger -> bank", "no dependency may call itself"],
+    ),
+    (
+        "dependencies",
+        {"gateway": calling(*["bank"] * 10), "bank": calling(*["ledger"] * 10), "ledger": calling()},
+        "dependencies.gateway.dependencies",
+        ["111 calls", "at most 100"],
+    ),
+    ("dependencies/gateway/timeout", 1, "dependencies.gateway.timeout", ["only with dependencies"]),
+    ("dependencies/gateway/retry", {"base": 1}, "dependencies.gateway.retry", ["only with dependencies"]),
+    (
+        "dependencies",
+        {"gateway": {**calling("bank"), "retry": {"scope": "group"}}, "bank": calling()},
+        "dependencies.gateway.retry.scope",
+        ["only with budget"],
+    ),
+    (
+        "dependencies",
+        {"gateway": {**calling("bank"), "retry": {"backoff": "none", "max_attempts": 10**9}}, "bank": calling()},
+        "dependencies.gateway.retry",
+        ["for ever at one instant"],
+    ),
+    ("consumers/queue/hedge_after", "1s", "consumers.queue.hedge_after", ["only with dependencies"]),
+    (
+        "consumers/log",
+        {"topic": "t", "dependencies": ["gateway"], "timeout": 1, "hedge_after": 1},
+        "consumers.log.hedge_after",
+        ["1 s", "below timeout (1 s)"],
+    ),
+    ("slos", slo(metric="goodput", below=None, above=1), "slos[0].metric", ["goodput", "useful_for"]),
     # what is not built
     ("broker/publish_latency", "1mms", "broker.publish_latency", ["1mms"]),
     ("consumers/log/poll_wait", "2s", "consumers.log.poll_wait", ["2 s is not supported yet in a log", "must be 0.5 s"]),
-    ("consumers/log/hedge_after", "1s", "consumers.log.hedge_after", ["not supported yet"]),
     (
         "consumers/queue/prefetch",
         {"min": 1, "max": 9, "target": 1},
@@ -331,7 +372,6 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
         ["not supported yet"],
     ),
     ("consumers/log/idempotency", {"ttl": 1, "store": "s"}, "consumers.log.idempotency.store", ["not supported yet"]),
-    ("dependencies/gateway/timeout", 1, "dependencies.gateway.timeout", ["not supported yet"]),
     ("network", {"loss": 1.1}, "network.loss", ["1.1"]),
     (
         "network",

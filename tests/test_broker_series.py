@@ -17,7 +17,8 @@ def topic(
 ) -> TopicRecord:
     steps = [(np.array(times), np.array(sizes)) for times, sizes in in_sync]
     return TopicRecord(
-        name=name, messages=Messages(name, single=False), again=np.empty(0), without_leader=without_leader, in_sync=steps
+        name=name, messages=Messages(name, single=False), again=np.empty(0), sends=np.empty(0), in_sync=steps,
+        without_leader=without_leader,
     )  # fmt: skip
 
 
@@ -25,7 +26,7 @@ def producer(given_up: list[float] | None, blocked: list[tuple[float, float]]) -
     return ProducerRecord(
         name="producers.web", topic="orders", produced=np.array([1.0, 3.0, 3.5, 9.0]), stored=np.array([1.0, 5.5, NAN, 9.0]),
         acknowledged=np.array([2.0, 6.0, NAN, NAN]), verdicts=np.zeros(4, dtype=np.int8), retries=np.empty(0), blocked=blocked,
-        instances=2, given_up=None if given_up is None else np.array(given_up),
+        sends=np.ones(4), instances=2, given_up=None if given_up is None else np.array(given_up),
     )  # fmt: skip
 
 

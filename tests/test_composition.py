@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from claims import Tables, check, check_run, run
 
+FRONT = {"latency": 0.05, "concurrency": 4, "dependencies": ["d"], "timeout": 0.3, "retry": {"max_attempts": 2, "base": 0.1}}
 SCARCE = {"latency": {"dist": "exponential", "mean": 0.3}, "concurrency": 1, "queue_limit": 1, "error_rate": 0.1}
 
 POLICIES: dict[str, Tables] = {
@@ -28,6 +29,8 @@ POLICIES: dict[str, Tables] = {
     "two workers": {"concurrency": 2},
     "publishes": {"publishes": [{"topic": "done", "probability": 0.7, "count": 2}]},
     "little memory": {"memory": "8KiB"},
+    "hedged": {"hedge_after": 0.2, "useful_for": 1.0},
+    "chain": {"dependencies": ["front"]},
     "slow start": {"startup": {"dist": "exponential", "mean": 1.0}},
 }
 OF_A_LOG: dict[str, Tables] = {
@@ -138,7 +141,7 @@ def system(delivery: str, group: Tables, **more: Any) -> Tables:
                 "poison": 0.05,
             }
         },
-        "dependencies": {"d": SCARCE},
+        "dependencies": {"d": SCARCE, "front": FRONT},
         "consumers": {
             "c": {
                 "topic": "t",

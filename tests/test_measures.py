@@ -72,6 +72,7 @@ def whole_system():
         has_breaker=True,
         has_dependencies=True,
         publishes=True,
+        useful_for=1.5,
     )
     produced = np.array([1.0, 2.0, 3.0])
     shop = {
@@ -80,6 +81,7 @@ def whole_system():
         "stored": produced,
         "acknowledged": produced,
         "verdicts": np.zeros(3, dtype=np.int8),
+        "sends": np.ones(3),
         "retries": np.empty(0),
         "blocked": [],
         "instances": 1,
@@ -262,7 +264,7 @@ def test_a_topic_stores_copies_and_a_log_keeps_them() -> None:
     assert (queue["stored"], queue["size_max"]) == (2, 2)
     commits = [(np.array([1.0, 3.0, 7.0]), np.empty(0), np.empty(0, dtype=int))] * 2
     log = made_group(journey, partitions=partitions, commits=commits)
-    copied = {"orders": TopicRecord(name="orders", messages=journey.messages, again=np.array([0]))}
+    copied = {"orders": TopicRecord(name="orders", messages=journey.messages, again=np.array([0]), sends=np.ones(4))}
     found = values(made_system(log, duration=10.0, end=20.0, topics=copied), "topics.orders")
     assert (found["stored"], found["size_max"], found["lost"], found["available_fraction"]) == (4, 4, 0, 1)
 

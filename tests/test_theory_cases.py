@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import theory_brokers
+import theory_calls
 import theory_delivery
 import theory_failures
 import theory_limits
@@ -20,13 +21,12 @@ STUDIES: list[Study] = [
     *theory_delivery.STUDIES,
     *theory_limits.STUDIES,
     *theory_brokers.STUDIES,
+    *theory_calls.STUDIES,
 ]
 
 MISSING: dict[str, tuple[str, tuple[str, ...]]] = {
     "U03": ("crews are not built", ("availability_one_crew", "mean_quorum_outage_one_crew")),
     "U05": ("paths are not built", ()),
-    "R02": ("chains of dependencies are not built", ()),
-    "R15": ("hedge_after is not built", ()),
     "D06": (
         "followers copy in order, and one run in a thousand loses nothing",
         ("mean_lost_exp", "sd_lost_exp", "p_no_loss_periodic"),

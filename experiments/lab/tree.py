@@ -45,12 +45,18 @@ def _add_group(branch: Tree, scenario: Scenario, name: str, consumer: Consumer, 
     instances = "1 instance" if consumer.instances == 1 else f"{consumer.instances} instances"
     node = branch.add(f"consumers.{name} ({instances}{workers})")
     for dependency in consumer.dependencies:
-        node.add(f"calls dependencies.{dependency}")
+        _add_dependency(node, scenario, dependency)
     for publish in consumer.publishes:
         often = "" if publish.probability == 1 else f" ({format_share(publish.probability)} of the time)"
         _add_topic(node.add(f"publishes{often}"), scenario, publish.topic, unfolded)
     if consumer.dead_letter:
         _add_topic(node.add("dead letters"), scenario, consumer.dead_letter.topic, unfolded)
+
+
+def _add_dependency(branch: Tree, scenario: Scenario, name: str) -> None:
+    node = branch.add(f"calls dependencies.{name}")
+    for called in scenario.dependencies[name].dependencies:
+        _add_dependency(node, scenario, called)
 
 
 def fault_lines(scenario: Scenario) -> Iterator[str]:
