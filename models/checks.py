@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from models.alert_checks import alert_problems
 from models.arrivals import ClosedArrivals
 from models.consumer import Consumer
 from models.consumer_checks import consumer_problems
@@ -45,6 +46,7 @@ def contradictions(scenario: Outline) -> Iterator[Problem]:
             yield Problem(joined(("faults", index, "name")), f"found {shown(fault.name)} again", "must be its own name")
         names.add(fault.name)
         yield from fault_problems(index, fault, scenario)
+    yield from alert_problems(scenario)
     yield from _of_slos(scenario)
 
 
@@ -150,7 +152,8 @@ def _components(scenario: Outline) -> Iterator[str]:
     names = {
         "topics": topics_named(scenario),
         "faults": [fault.name for fault in scenario.faults],
-        **{kind: list(getattr(scenario, kind)) for kind in METRICS if kind not in ("topics", "faults", "system")},
+        "alerts": [alert.name for alert in scenario.alerts],
+        **{kind: list(getattr(scenario, kind)) for kind in METRICS if kind not in ("topics", "faults", "alerts", "system")},
     }
     yield "system"
     for kind, listed in names.items():

@@ -108,6 +108,7 @@ def collect(parts: Running, fates: Fates, trace: bool) -> SystemRecord:
         dependencies=[_dependency(server, parts.window) for server in parts.servers.values()],
         faults=[_fault(fault, parts) for fault in scenario.faults],
         slos=scenario.slos,
+        alerts=scenario.alerts,
         trace=trace,
     )
 

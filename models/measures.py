@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
+from models.alarms import Alarm, alarm
 from models.cohort import measure_events
+from models.detection import alarm_table, measure_alarms
 from models.lag import Lag, committed_level, dead_letter_level, finishes, lag_of, measure_lag, redriven, waiting_level
 from models.level import Level, mean_level, seconds_in, step_peak
 from models.message import Messages
@@ -29,7 +31,7 @@ from models.record import (
     SystemRecord,
     TopicRecord,
 )
-from models.recovery import measure_faults
+from models.recovery import disturbed, measure_faults
 from models.sample import Sample
 from models.series import (
     POINTS,
@@ -52,12 +54,14 @@ Seconds = tuple[float, float]
 
 @dataclass
 class Groups:
-    """What is made of the groups of a run, one after the other. `lags`: of those that a fault touches."""
+    """What is made of the groups of a run, one after the other. `lags`: of those that a fault touches;
+    `alarms`: by the name of the alert."""
 
     measures: list[Measure] = field(default_factory=list)
     series: Series = field(default_factory=dict)
     partitions: list[PartitionRow] = field(default_factory=list)
     lags: dict[str, Level] = field(default_factory=dict)
+    alarms: dict[str, Alarm] = field(default_factory=dict)
 
 
 def measure(record: SystemRecord) -> Measurement:
@@ -75,7 +79,10 @@ def measure(record: SystemRecord) -> Measurement:
     for dependency in record.dependencies:
         measures += _measure_dependency(dependency, record)
         series |= dependency_series(dependency, times)
-    measures += measure_faults(record, groups.lags)
+    alarms = [groups.alarms[alert.name] for alert in record.alerts]
+    measures += measure_faults(record, groups.lags, alarms)
+    if alarms:
+        measures += measure_alarms(alarms, disturbed(record, groups.lags), record.window)
     measures += _measure_system(record, groups)
     windows = [(fault.name.removeprefix("faults."), *window) for fault in record.faults for window in fault.windows]
     rows = [[getattr(row, column.name) for column in fields(row)] for row in groups.partitions]
@@ -87,6 +94,7 @@ def measure(record: SystemRecord) -> Measurement:
         tables={
             "partitions": _table([column.name for column in fields(PartitionRow)], rows),
             "faults": _table(["fault", "target", "start", "end"], windows),
+            "alerts": alarm_table(alarms, record.end),
         },
         events=trace_events(record.groups) if record.trace else None,
     )
@@ -105,6 +113,8 @@ def _measure_groups(record: SystemRecord, times: np.ndarray) -> Groups:
         found.series |= group_series(group, lag, times)
         if group.name in touched:
             found.lags[group.name] = lag.level
+        watched = [alert for alert in record.alerts if alert.component == group.name]
+        found.alarms |= {alert.name: alarm(alert, group, lag, record.end) for alert in watched}
     return found
 
 

@@ -1,4 +1,5 @@
-"""Every metric that a run measures: its unit, "s", "1" (a number), "count", "share" or "1/s", and which side is good."""
+"""Every metric that a run measures: its unit, "s", "1" (a number), "count", "share", "1/s" or "1/d" (per day), and which side
+is good."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from typing import Literal
 
 Side = Literal["lower", "higher"]
 
-_WORDS = {"seconds": "s", "numbers": "1", "counts": "count", "shares": "share", "rates": "1/s"}
+_WORDS = {"seconds": "s", "numbers": "1", "counts": "count", "shares": "share", "rates": "1/s", "daily": "1/d"}
 
 
 def _metrics(**listed: str) -> dict[str, str]:
@@ -47,8 +48,9 @@ METRICS: dict[str, dict[str, str]] = {
     "faults": _metrics(
         counts="occurrences peak_lag",
         seconds="downtime time_to_detect recovery_time",
-        shares="recovered_share",
+        shares="recovered_share detected_share",
     ),
+    "alerts": _metrics(counts="firings", shares="firing_fraction", daily="false_alarms_per_day"),
     "sagas": _metrics(counts="started completed compensated stuck inconsistent", seconds="duration_{mean,p99}"),
     "aggregates": _metrics(counts="rebuilds", seconds="replay_time_mean staleness_{mean,p99}"),
     "paths": _metrics(shares="availability"),
@@ -67,6 +69,7 @@ _LOWER = {
         wait_{mean,p50,p95,p99} latency_{mean,sd,p50,p95,p99,p999} end_to_end_{mean,p99} lag_seconds_{mean,p99,max}""",
     "dependencies": "errors rejected wasted queue_max latency_{mean,p99}",
     "faults": "peak_lag downtime time_to_detect recovery_time",
+    "alerts": "false_alarms_per_day",
     "sagas": "stuck inconsistent duration_{mean,p99}",
     "aggregates": "replay_time_mean staleness_{mean,p99}",
     "system": "loss_rate dead_letter_rate phantom_rate duplicate_rate slo_violation cost",
@@ -75,7 +78,7 @@ _HIGHER = {
     "producers": "published",
     "topics": "available_fraction",
     "consumers": "processed throughput goodput availability served",
-    "faults": "recovered_share",
+    "faults": "recovered_share detected_share",
     "sagas": "completed",
     "paths": "availability",
 }

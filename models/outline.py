@@ -38,7 +38,7 @@ class Outline(Spec):
     stores: dict[Name, Store] = Field({}, json_schema_extra=later())
     network: Network | None = None
     faults: tuple[Fault, ...] = ()
-    alerts: tuple[Alert, ...] = Field((), json_schema_extra=later())
+    alerts: tuple[Alert, ...] = ()
     slos: tuple[Slo, ...] = ()
     sagas: dict[Name, Saga] = Field({}, json_schema_extra=later())
     aggregates: dict[Name, Aggregate] = Field({}, json_schema_extra=later())

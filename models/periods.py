@@ -55,6 +55,7 @@ def elapsed(periods: Periods, times: np.ndarray) -> np.ndarray:
     return np.asarray(over - np.maximum(np.append(-np.inf, ends)[place] - times, 0.0))
 
 
-def covers(periods: Periods, time: float) -> bool:
-    """Whether `time` is in a period."""
-    return bool(periods[0].searchsorted(time, side="right") > periods[1].searchsorted(time, side="right"))
+def covers(periods: Periods, times: np.ndarray) -> np.ndarray:
+    """Whether each of `times` is in a period: the same shape."""
+    starts, ends = periods
+    return np.asarray(starts.searchsorted(times, side="right") > ends.searchsorted(times, side="right"))

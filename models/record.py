@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from models.alerts import Alert
 from models.journey import Journey
 from models.message import Messages
 from models.slos import Slo
@@ -154,6 +155,7 @@ class SystemRecord:
     dependencies: list[DependencyRecord]
     faults: list[FaultRecord]
     slos: Sequence[Slo] = ()
+    alerts: Sequence[Alert] = ()
     trace: bool = False
     window: tuple[float, float] = field(init=False)
 

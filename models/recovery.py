@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.alarms import Alarm
+from models.detection import measure_detection
 from models.level import Level, level_quantile
 from models.periods import Periods, clipped, covers, elapsed, gaps, length, merged, merged_spans
 from models.record import FaultRecord, SystemRecord
@@ -28,19 +30,36 @@ class Disturbance:
     end: float
     recovered: float | None
 
+    def span(self, run_end: float) -> tuple[float, float]:
+        """From the start to recovery, or to the end of the run."""
+        return self.start, run_end if self.recovered is None else self.recovered
 
-def measure_faults(record: SystemRecord, lags: Mapping[str, Level]) -> list[Measure]:
-    """Metrics of every fault, from the lag of the groups that it touches.
+
+def measure_faults(record: SystemRecord, lags: Mapping[str, Level], alarms: Sequence[Alarm] = ()) -> list[Measure]:
+    """Metrics of every fault, from the lag of the groups that it touches and the alerts on them.
 
     Windows count that overlap the measured time. `occurrences` and `downtime` add up over targets, overlapping windows
     of one target being down once; `peak_lag` is the highest lag of one group in any disturbance; `recovery_time` is the
     mean over disturbances, with the time from the end of the fault to the end of the run for one that did not recover. Where
     the normal level is measured, a group may be above it for 5 % of `hold`, as it is when nothing is wrong.
     """
-    return [measure for fault in record.faults for measure in _measure_fault(fault, record, lags).measures]
+    return [measure for fault in record.faults for measure in _measure_fault(fault, record, lags, alarms).measures]
 
 
-def _measure_fault(fault: FaultRecord, record: SystemRecord, lags: Mapping[str, Level]) -> Sheet:
+def disturbed(record: SystemRecord, lags: Mapping[str, Level]) -> Periods:
+    """When any fault disturbs the system: from its start to the recovery of the groups that it touches, and as long as it is
+    there where it touches none."""
+    spans: list[tuple[float, float]] = []
+    for fault in record.faults:
+        affected = [lags[name] for name in fault.affected]
+        spans += [(start, end) for _, start, end in fault.windows]
+        if fault.windows and affected:
+            found = _disturbances_of(fault, fault.windows, affected, record)
+            spans += [each.span(record.end) for each in found]
+    return merged_spans(spans)
+
+
+def _measure_fault(fault: FaultRecord, record: SystemRecord, lags: Mapping[str, Level], alarms: Sequence[Alarm]) -> Sheet:
     start, end = record.window
     sheet = Sheet(fault.name)
     windows = [window for window in fault.windows if window[1] <= end and window[2] >= start]
@@ -49,6 +68,9 @@ def _measure_fault(fault: FaultRecord, record: SystemRecord, lags: Mapping[str, 
     affected = [lags[name] for name in fault.affected]
     found = _disturbances_of(fault, windows, affected, record) if windows and affected else []
     _measure_recovery(sheet, found, affected, record.end)
+    if record.alerts:
+        concerned = [alarm for alarm in alarms if alarm.alert.component in fault.affected]
+        measure_detection(sheet, [each.span(record.end) for each in found], concerned)
     return sheet
 
 
@@ -60,8 +82,8 @@ def _downtime(windows: Sequence[tuple[str, float, float]], record: SystemRecord)
 
 
 def _measure_recovery(sheet: Sheet, found: Sequence[Disturbance], affected: Sequence[Level], run_end: float) -> None:
-    lasts = [run_end if each.recovered is None else each.recovered for each in found]
-    peaks = [level.peak(each.start, last) for each, last in zip(found, lasts, strict=True) for level in affected]
+    lasts = [each.span(run_end)[1] for each in found]
+    peaks = [level.peak(*each.span(run_end)) for each in found for level in affected]
     sheet.value("peak_lag", max(peaks, default=math.nan))
     times = [last - each.end for each, last in zip(found, lasts, strict=True)]
     recovered = sum(each.recovered is not None for each in found)
@@ -112,7 +134,7 @@ class Recovery:
 
     def after(self, end: float) -> float | None:
         """The first instant of recovery from `end` on, None if there is none before the run is over."""
-        if not covers(self.raised, end) and self._lasts_from(np.array([end]))[0]:
+        if not covers(self.raised, np.array(end)) and self._lasts_from(np.array([end]))[0]:
             return end
         place = int(self.instants.searchsorted(end))
         return float(self.instants[place]) if place < len(self.instants) else None

@@ -147,6 +147,15 @@ class Result:
         rows = [(run, w.name, w.target, w.start, w.end) for run, left in self._numbered() for w in left.windows]
         return pd.DataFrame(rows, columns=["run", "name", "target", "start", "end"])
 
+    @cached_property
+    def alerts(self) -> pd.DataFrame:
+        """When somebody was told: run, alert, component, metric, fired, cleared (s; nan where it still fired at the end)."""
+        import pandas as pd
+
+        if any("alerts" in left.tables for left in self.measurements):
+            return self.table("alerts")
+        return pd.DataFrame(columns=["run", "alert", "component", "metric", "fired", "cleared"])
+
     def table(self, name: str) -> pd.DataFrame:
         """A further table over replications that left it, `run` first. Raises KeyError with the names that exist."""
         found = [(run, left.tables[name]) for run, left in self._numbered() if name in left.tables]

@@ -151,11 +151,23 @@ def format_rate(x: float) -> str:
     return f"{format_number(x)} /s"
 
 
-_FORMATS = {"s": format_duration, "1": format_number, "count": format_number, "share": format_share, "1/s": format_rate}
+def format_daily(x: float) -> str:
+    """Something per day: "2.5 /d"."""
+    return f"{format_number(x)} /d"
+
+
+_FORMATS = {
+    "s": format_duration,
+    "1": format_number,
+    "count": format_number,
+    "share": format_share,
+    "1/s": format_rate,
+    "1/d": format_daily,
+}
 
 
 def format_value(value: float, unit: str) -> str:
-    """A metric's value for people; `unit` is "s", "1", "count", "share" or "1/s" (KeyError for any other)."""
+    """A metric's value for people; `unit` is "s", "1", "count", "share", "1/s" or "1/d" (KeyError for any other)."""
     return _FORMATS[unit](value)
 
 

@@ -452,6 +452,19 @@ def in_step(part: Any) -> Any:
 
 
 @st.composite
+def alerts(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
+    """An alert on a group, on any metric that it has."""
+    group = draw(st.sampled_from(sorted(tables["consumers"])))
+    spec = tables["consumers"][group]
+    bounds = {"lag": [0, 2.5, 8], "lag_seconds": [0.0, 0.5, 4.0], "error_rate": [0.0, 0.5]}
+    bounds |= {"dead_letters": [0, 2]} if "dead_letter" in spec else {}
+    bounds |= {"breaker_open": [0.0, 0.5]} if "breaker" in spec else {}
+    metric = draw(st.sampled_from(sorted(bounds)))
+    above, lasting = draw(st.sampled_from(bounds[metric])), draw(st.sampled_from([0.0, 0.0, 0.25, 2.0]))
+    return {"name": name, "component": f"consumers.{group}", "metric": metric, "above": above, "for": lasting}
+
+
+@st.composite
 def systems(draw: st.DrawFn) -> Tables:
     """A whole scenario: up to three producers, chains over three topics, dead letters that are read, four faults."""
     delivery = {topic: draw(st.sampled_from(list(FIELDS))) for topic in ("a", "b", "c", "letters", "removed")}
@@ -497,4 +510,5 @@ def systems(draw: st.DrawFn) -> Tables:
         tables["broker"]["deliver_latency"] = draw(durations(0.2))
     if draw(st.booleans()):
         draw(failing_brokers(tables))
+    tables["alerts"] = [draw(alerts(f"a{i}", tables)) for i in range(draw(st.integers(0, 3)))]
     return in_step(tables) if draw(st.booleans()) else tables

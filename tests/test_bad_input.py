@@ -50,6 +50,10 @@ def fault(**fields: Any) -> list[dict[str, Any]]:
     return [{**CRASH, **({} if timed else AT), **fields}]
 
 
+def alert(**fields: Any) -> dict[str, Any]:
+    return {"name": "a", "component": "consumers.log", "metric": "lag", "above": 1, **fields}
+
+
 def slo(**fields: Any) -> list[dict[str, Any]]:
     return [{key: value for key, value in {**SLO, **fields}.items() if value is not None}]
 
@@ -398,7 +402,17 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
         "sagas",
         [],
     ),
-    ("alerts", [{"name": "a", "component": "c", "metric": "lag", "above": 1}], "alerts", ["not supported yet"]),
+    ("alerts", [alert(component="consumers.lag")], "alerts[0].component", ['did you mean "consumers.log"?']),
+    ("alerts", [alert(component="producers.p")], "alerts[0].component", ['found "producers.p"', "must be one of"]),
+    ("alerts", [alert(metric="lags")], "alerts[0].metric", ['did you mean "lag"?']),
+    ("alerts", [alert(metric="breaker_open", above=0)], "alerts[0].metric", ["only with consumers.log.breaker"]),
+    ("alerts", [alert(metric="dead_letters")], "alerts[0].metric", ["only with consumers.log.dead_letter"]),
+    ("alerts", [alert(above="1m")], "alerts[0].above", ['found "1m"', "must be a number: lag is not a time"]),
+    ("alerts", [alert(above=-1)], "alerts[0].above", ["found -1", "must be at least 0"]),
+    ("alerts", [alert(metric="error_rate", above=1.0)], "alerts[0].above", ["must be below 1"]),
+    ("alerts", [alert(name="")], "alerts[0].name", ["must not be empty"]),
+    ("alerts", [alert(), alert(metric="lag_seconds")], "alerts[1].name", ['found "a" again']),
+    ("slos", [{"component": "alerts.b", "metric": "firings", "below": 1}], "slos[0].component", ['found "alerts.b"']),
     ("stores", {"s": {"latency": 1}}, "stores", ["not supported yet"]),
     ("costs", {"storage_gb_month": 1.0}, "costs.storage_gb_month", ["not supported yet"]),
     ("faults", fault(kind="loss", rate=0.1), "faults[0].kind", ['"loss" is not supported yet', '"crash"']),
@@ -488,9 +502,9 @@ def test_all_faults_are_told_at_once():
 
 
 def test_what_is_not_built_is_told_with_what_contradicts():
-    data = changed("alerts", [{"name": "a", "component": "c", "metric": "lag", "above": 1}])
+    data = changed("costs", {"storage_gb_month": 1.0})
     data["broker"]["replication_factor"] = 3
-    assert [problem.path for problem in problems(data)] == ["alerts", "broker.replication_factor"]
+    assert [problem.path for problem in problems(data)] == ["costs.storage_gb_month", "broker.replication_factor"]
 
 
 def test_of_a_union_of_tables_the_nearest_is_explained():

@@ -163,6 +163,10 @@ def system(delivery: str, group: Tables, **more: Any) -> Tables:
             {"name": "silence", "kind": "outage", "silent": True, "target": "dependencies.d", "at": 12.0, "for": 1.0},
             {"name": "rush", "kind": "surge", "factor": 3.0, "target": "producers.p", "at": 9.0, "for": 3.0},
         ],
+        "alerts": [
+            {"name": "behind", "component": "consumers.c", "metric": "lag", "above": 5, "for": 0.5},
+            {"name": "failing", "component": "consumers.c", "metric": "error_rate", "above": 0.2},
+        ],
         **more,
     }
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from made_records import NAN, made_group, made_journey, made_system
 
+from models.alerts import Alert
 from models.cohort import overtaken
 from models.journey import CONSUMER
 from models.measures import measure
@@ -37,7 +38,7 @@ from models.sample import Sample
 from models.slos import Slo
 
 PAYMENT = "consumers.payment"
-NOT_MEASURED = {"faults": {"time_to_detect"}, "system": {"cost"}}
+NOT_MEASURED = {"system": {"cost"}}
 
 
 def found_in(record, component: str = PAYMENT):
@@ -100,6 +101,7 @@ def whole_system():
         dependencies=[gateway()],
         faults=[FaultRecord(name="faults.outage", **outage)],
         slos=[Slo(component=PAYMENT, metric="lag_max", below=2)],
+        alerts=[Alert(name="behind", component=PAYMENT, metric="lag", above=1)],
         trace=True,
     )
 
@@ -110,7 +112,7 @@ def test_every_metric_has_its_name_and_unit() -> None:
         units = found.setdefault(each.component.partition(".")[0], {})
         assert each.metric not in units
         units[each.metric] = each.unit
-    parts = ("producers", "topics", "consumers", "dependencies", "faults", "system")
+    parts = ("producers", "topics", "consumers", "dependencies", "faults", "alerts", "system")
     expected = {part: dict(METRICS[part]) for part in parts}
     for part, names in NOT_MEASURED.items():
         for name in names:

@@ -70,6 +70,7 @@ def show(screen: Console, result: Result, verdicts: Sequence[Verdict], out: str,
     for component, rows in _by_component(result):
         _metrics(screen, component, rows, result.runs)
     _recovery(screen, result)
+    _alerts(screen, result)
     _books(screen, result)
     _verdicts(screen, verdicts)
     charts = f"charts: {out}/charts   " if drawn else ""
@@ -110,7 +111,7 @@ def _by_component(result: Result) -> Iterator[tuple[str, list[Row]]]:
     for component, found in rows.items():
         kind = component.partition(".")[0]
         shown = [row for row in found if row["n"] and _is_shown(kind, row)]
-        if shown and kind != "faults":
+        if shown and kind not in ("faults", "alerts"):
             yield component, shown
 
 
@@ -160,21 +161,55 @@ def interval_text(low: float, high: float, unit: str) -> str:
     return f"{format_value(low, unit)} – {format_value(high, unit)}"
 
 
-def _recovery(screen: Console, result: Result) -> None:
-    """One row per fault: how long lag took to be normal again after it, and how high it was."""
+def _rows_by_name(result: Result, kind: str) -> dict[str, dict[str, Row]]:
+    """The rows of the summary that have a value, of the components of a kind, by name and metric."""
     rows: dict[str, dict[str, Row]] = {}
     for row in rows_of(result.summary):
-        if row["component"].startswith("faults.") and row["n"]:
-            rows.setdefault(row["component"].removeprefix("faults."), {})[row["metric"]] = row
+        if row["component"].startswith(f"{kind}.") and row["n"]:
+            rows.setdefault(row["component"].removeprefix(f"{kind}."), {})[row["metric"]] = row
+    return rows
+
+
+def _recovery(screen: Console, result: Result) -> None:
+    """One row per fault: how long lag took to be normal again after it, how high it was, and how soon an alert told of it."""
+    rows = _rows_by_name(result, "faults")
     if not rows:
         return
-    columns = ("", 24, "left"), ("recovery", 12, "right"), ("95 % interval", 22, "left"), ("peak lag", 0, "right")
-    table = table_of("faults", *columns)
+    watched = any("detected_share" in found for found in rows.values())
+    columns = ("recovery", 12, "right"), ("95 % interval", 22, "left"), ("peak lag", 0, "right")
+    detection = [("detected", 0, "right")] if watched else []
+    table = table_of("faults", ("", 12 if watched else 24, "left"), *columns, *detection)
     for name, found in rows.items():
         recovery, peak = found.get("recovery_time"), found.get("peak_lag")
         share = found.get("recovered_share")
         text = mean_text(recovery) if recovery else "never" if share and not share["mean"] else "–"
-        table.add_row(name, text, _interval(recovery) if recovery else "", mean_text(peak) if peak else "–")
+        cells = [name, text, _interval(recovery) if recovery else "", mean_text(peak) if peak else "–"]
+        table.add_row(*cells, *([_detection(found)] if watched else []))
+    screen.print()
+    screen.print(table)
+
+
+def _detection(found: dict[str, Row]) -> str:
+    """How soon alerts told of a fault, and of how many of its disturbances, where not of all."""
+    share, seconds = found.get("detected_share"), found.get("time_to_detect")
+    if not share:
+        return "–"
+    if not seconds:
+        return "never"
+    return mean_text(seconds) + (f" ({mean_text(share)})" if share["mean"] < 1 else "")
+
+
+def _alerts(screen: Console, result: Result) -> None:
+    """One row per alert: how often it fired in a run, for how much of the time, and how often of nothing."""
+    rows = _rows_by_name(result, "alerts")
+    if not rows:
+        return
+    columns = ("", 16, "left"), ("firings", 8, "right"), ("of the time", 11, "right"), ("false alarms", 12, "right")
+    table = table_of("alerts", *columns, ("95 % interval", 0, "left"))
+    for name, found in rows.items():
+        false = found.get("false_alarms_per_day")
+        cells = [mean_text(found["firings"]), mean_text(found["firing_fraction"])]
+        table.add_row(name, *cells, *([mean_text(false), _interval(false)] if false else ["–", ""]))
     screen.print()
     screen.print(table)
 

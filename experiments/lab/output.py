@@ -47,6 +47,8 @@ def write_run(
         _write_csv(folder / "summary.csv", result.summary)
         _write_csv(folder / "books.csv", books_of(result))
         _write_csv(folder / "slos.csv", slos_of(verdicts))
+        if scenario.get("alerts"):
+            _write_csv(folder / "alerts.csv", result.alerts)
         result.runs_table.to_parquet(folder / "runs.parquet", index=False)
         result.series.to_parquet(folder / "series.parquet", index=False)
         if result.events is not None:

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from rich.text import Text
 from rich.tree import Tree
 
+from models.alerts import UNITS
 from models.consumer import Consumer
 from models.faults import Fault
 from models.scenario import Scenario
 from models.topology import topics_named, topics_written
-from simulator.units import format_duration, format_share
+from simulator.units import format_duration, format_share, format_value
 
 
 def topology(scenario: Scenario) -> Tree:
@@ -67,6 +68,17 @@ def fault_lines(scenario: Scenario) -> Iterator[str]:
         begins = fault.windows[0][0] if fault.windows else fault.at
         if begins is not None and begins >= duration:
             line += f"; begins after the end of the run ({format_duration(duration)}), so it never happens"
+        yield line
+
+
+def alert_lines(scenario: Scenario) -> Iterator[str]:
+    """A line per alert with its condition; one that must hold for longer than the run is said to never fire."""
+    for alert in scenario.alerts:
+        bound = format_value(alert.above, UNITS[alert.metric])
+        lasting = f" for {format_duration(alert.for_)}" if alert.for_ else ""
+        line = f"{alert.name}: alert when {alert.metric} of {alert.component} is above {bound}{lasting}"
+        if alert.for_ >= scenario.run.duration:
+            line += f", which is longer than the run ({format_duration(scenario.run.duration)}), so it never fires"
         yield line
 
 

@@ -70,7 +70,7 @@ def scale_of(unit: str, longest: float) -> Scale:
     """The scale on which `longest` reads easily."""
     if unit == "s":
         return Scale("ms", 1e-3) if longest < 1 else Scale(*time_scale(longest))
-    return {"share": Scale("%", 0.01), "1/s": Scale("1/s", 1.0)}.get(unit, Scale("", 1.0))
+    return {"share": Scale("%", 0.01), "1/s": Scale("1/s", 1.0), "1/d": Scale("1/d", 1.0)}.get(unit, Scale("", 1.0))
 
 
 def differences(comparison: Comparison, metric: str, ax: Axes | None = None) -> Axes:

@@ -93,5 +93,6 @@ def origin(figure: Figure, result: Result, note: str = "") -> None:
     runs = f"median of {result.runs} runs, band 10-90 %" if result.runs > 1 else "1 run"
     shaded = "orange: fault" if any(fault.common for fault in fault_times(result)) else ""
     warmup = "hatched: warm-up" if result.warmup > 0 else ""
-    parts = [f"{result.name}, seed {result.seed}", runs, shaded, warmup, note, f"edasim {result.version}"]
+    alerts = "black marks: alerts firing" if len(result.alerts) else ""
+    parts = [f"{result.name}, seed {result.seed}", runs, shaded, alerts, warmup, note, f"edasim {result.version}"]
     small_print(figure, *parts)

@@ -1,6 +1,7 @@
 """Charts of a run: each takes a result, a consumer group and axes, and returns the axes.
 
-Lines are the median over replications, bands reach from 10 to 90 %. Faults at the same times in every run are shaded.
+Lines are the median over replications, bands reach from 10 to 90 %. Faults at the same times in every run are shaded;
+black marks along the top of a panel say when alerts on what it shows fired, the darker the more runs.
 A group is named `payment` or `consumers.payment`; ValueError names those that exist.
 """
 
@@ -15,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.lab.charts import findings
+from experiments.lab.charts.alert_marks import mark_alerts
 from experiments.lab.charts.broker import broker_figure, is_disturbed, unacknowledged
 from experiments.lab.charts.findings import runs_of, shortened
 from experiments.lab.charts.page import HEAD_WIDTH, WIDTH, head
@@ -48,6 +50,7 @@ def lag(result: Result, group: str, ax: Axes | None = None) -> Axes:
         waiting = runs_of(result, component, "lag_waiting")
         if waiting is not None and waiting.any():
             line(result, component, "lag_waiting", ax, VERMILLION, "of these in a delay")
+        mark_alerts(result, component, ("lag",), ax)
         ax.set_ylabel("lag (events)")
         _title(ax, component, findings.lag_finding(result, component))
     return ax
@@ -59,6 +62,7 @@ def age(result: Result, group: str, ax: Axes | None = None) -> Axes:
         oldest = runs_of(result, component, "lag_seconds")
         scale = time_scale(0.0 if oldest is None else float(oldest.max()))
         line(result, component, "lag_seconds", ax, BLUE, "oldest event", scale.seconds)
+        mark_alerts(result, component, ("lag_seconds",), ax)
         ax.set_ylabel(f"age ({scale.name})")
         _title(ax, component, findings.age_finding(result, component))
     return ax
@@ -78,6 +82,7 @@ def attempts(result: Result, group: str, ax: Axes | None = None) -> Axes:
             right.spines["right"].set_visible(True)
             plain_numbers(right)
             ax.plot([], [], color=PURPLE.colour, linestyle=PURPLE.dashes, label="dead letters (right)")
+        mark_alerts(result, component, ("error_rate", "dead_letters"), ax)
         ax.set_ylabel("attempts/s")
         _title(ax, component, findings.attempts_finding(result, component))
     return ax
@@ -89,6 +94,7 @@ def breaker(result: Result, group: str, ax: Axes | None = None) -> Axes:
         if runs_of(result, component, "breaker_open") is None:
             raise ValueError(f"{component} has no breaker")
         line(result, component, "breaker_open", ax, GREEN, "breaker open", 0.01)
+        mark_alerts(result, component, ("breaker_open",), ax)
         ax.set_ylabel("instances (%)")
         ax.set_ylim(top=105)
         _title(ax, component, findings.breaker_finding(result, component))

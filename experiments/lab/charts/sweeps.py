@@ -175,7 +175,7 @@ def _unit(rows: pd.DataFrame) -> _Unit:
     if unit == "s":
         longest = float(np.nanmax(rows[["mean", "ci_high"]].to_numpy(dtype=float), initial=0.0))
         return _Unit("ms", 1e-3) if longest < 1 else _Unit(*time_scale(longest))
-    return {"share": _Unit("%", 0.01), "1/s": _Unit("1/s", 1.0), "count": _Unit("", 1.0)}.get(unit, _Unit("", 1.0))
+    return {"share": _Unit("%", 0.01), "1/s": _Unit("1/s", 1.0), "1/d": _Unit("1/d", 1.0)}.get(unit, _Unit("", 1.0))
 
 
 def _lines(rows: pd.DataFrame, others: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -150,7 +150,7 @@ def unit_of(unit: str, largest: float) -> tuple[str, float]:
     if unit == "s":
         scale = time_scale(largest)
         return ("ms", 1e-3) if 0 < largest < 1 else (scale.name, scale.seconds)
-    return {"share": ("%", 0.01), "1/s": ("1/s", 1.0)}.get(unit, ("", 1.0))
+    return {"share": ("%", 0.01), "1/s": ("1/s", 1.0), "1/d": ("1/d", 1.0)}.get(unit, ("", 1.0))
 
 
 def with_unit(label: str, unit: str) -> str:

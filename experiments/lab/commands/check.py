@@ -14,11 +14,11 @@ def check(
     """Validate a scenario and print who talks to whom."""
     with problems_reported():
         from experiments.lab.console import console
-        from experiments.lab.tree import fault_lines, topology
+        from experiments.lab.tree import alert_lines, fault_lines, topology
 
         valid, screen = scenario_of(scenario, set_ or []), console()
         screen.print(topology(valid))
-        for line in fault_lines(valid):
+        for line in (*fault_lines(valid), *alert_lines(valid)):
             screen.print(line, soft_wrap=True)
 
 

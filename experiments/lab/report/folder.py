@@ -22,7 +22,7 @@ EXPECTED = "a folder that edasim run, sweep, compare or plan left is expected"
 MAIN: dict[Kind, str] = {"plan": "plan.json", "comparison": "comparison.csv", "sweep": "sweep.csv", "run": "summary.csv"}
 """The file by which each kind is known, the most particular first."""
 
-UNITS = ("s", "1", "count", "share", "1/s")
+UNITS = ("s", "1", "count", "share", "1/s", "1/d")
 
 
 class Columns(NamedTuple):
@@ -42,6 +42,7 @@ SUMMARY = Columns(
 )
 BOOKS = Columns(("component", "term"), ("value",))
 SLOS = Columns(("component", "metric", "unit", "bound_text", "verdict"), ("mean", "ci_low", "ci_high"), ("censored",))
+ALERTS = Columns(("run", "alert", "component", "metric"), ("fired", "cleared"))
 _COMPARED = ("name", "component", "metric", "verdict", "unit")
 COMPARISON = Columns(_COMPARED, tuple(field.name for field in fields(Difference) if field.name not in _COMPARED))
 
@@ -66,6 +67,7 @@ class Output:
     plan: Mapping[str, Any]
     books: list[Row]
     slos: list[Row]
+    alerts: list[Row]
     pictures: list[Picture]
 
 
@@ -87,6 +89,7 @@ def read_output(folder: Path) -> Output:
         plan=_plan(folder / MAIN[kind]) if kind == "plan" else {},
         books=_table(folder / "books.csv", BOOKS)[0] if kind == "run" else [],
         slos=_table(folder / "slos.csv", SLOS)[0] if kind == "run" else [],
+        alerts=_table(folder / "alerts.csv", ALERTS)[0] if kind == "run" and (folder / "alerts.csv").exists() else [],
         pictures=pictures(folder / "charts"),
     )
 

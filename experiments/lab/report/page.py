@@ -14,7 +14,15 @@ from pathlib import Path
 
 from experiments.lab.report.folder import BadFolderError, Output, read_output
 from experiments.lab.report.html import cell, folded, row_head, table, tag, text, toml
-from experiments.lab.report.tables import book_lines, comparison_tables, metric_tables, plan_table, shown, slo_table
+from experiments.lab.report.tables import (
+    alert_tables,
+    book_lines,
+    comparison_tables,
+    metric_tables,
+    plan_table,
+    shown,
+    slo_table,
+)
 from models.toml import to_toml
 from simulator.units import format_duration
 
@@ -103,6 +111,8 @@ def _sections(output: Output) -> Iterator[str]:
     yield _section("Finding", _finding(output))
     if output.slos:
         yield _section("Service levels", slo_table(output.slos))
+    if output.alerts:
+        yield _section("Alerts", alert_tables(output.alerts))
     if output.pictures:
         yield _section("Charts", _charts(output))
     if output.kind == "plan":

@@ -9,7 +9,7 @@ from typing import Any
 
 from experiments.lab.comparison import Difference
 from experiments.lab.comparison import mean_text as mean_text_of
-from experiments.lab.console import NOTABLE, SHOWN, interval_text, mean_text
+from experiments.lab.console import NOTABLE, SHOWN, counted, interval_text, mean_text
 from experiments.lab.report.folder import Output, Row
 from experiments.lab.report.html import cell, folded, row_head, table, tag, text
 from models.metrics import metrics_of
@@ -20,6 +20,10 @@ SPREAD = ("std", "min", "median", "max")
 
 MOST = 20_000
 """Rows of full tables in a page, which browsers still show; beyond, the few metrics that matter stay."""
+
+
+MOST_FIRINGS = 1000
+"""Of an alert, that a page lists."""
 
 
 def metric_tables(output: Output) -> str:
@@ -212,3 +216,21 @@ def _equation(component: str, rows: Sequence[Row]) -> str:
     terms = " + ".join(f"{term} {value:,.0f}" for term, value in right if value) or "0"
     mark = tag("strong", "balanced" if balanced else "NOT BALANCED", class_="verdict met" if balanced else "verdict violated")
     return tag("p", f"{tag('b', text(component))}<br>{text(f'{left} {whole:,.0f} = {terms}')} ({mark})", class_="books")
+
+
+def alert_tables(firings: Sequence[Row]) -> str:
+    """Per alert when it fired and cleared in each run, to be unfolded: the first `MOST_FIRINGS`."""
+    parts = []
+    for name, found in _grouped(firings, "alert").items():
+        more = f", the first {MOST_FIRINGS:,}" if len(found) > MOST_FIRINGS else ""
+        watched = f"{found[0]['metric']} of {found[0]['component']}"
+        title = f"{name}, on {watched} ({counted(len(found), 'firing')} in all runs{more})"
+        head = "run", "fired", "cleared (–: not yet)", "after"
+        parts.append(folded(title, table(head, map(_firing, found[:MOST_FIRINGS]))))
+    return "\n".join(parts)
+
+
+def _firing(row: Row) -> list[str]:
+    times = row["fired"], row["cleared"], row["cleared"] - row["fired"]
+    texts = ("–" if math.isnan(each) else format_value(each, "s") for each in times)
+    return [row_head(row["run"]), *(cell(said, _exact(each), "number") for said, each in zip(texts, times, strict=True))]
