@@ -1,4 +1,4 @@
-"""Studies as scripts, and the lab they stand on: sweep, compare, plan, fit, charts, the command line.
+"""Studies as scripts, and the lab they stand on: sweep, compare, plan, chaos, fit, charts, the command line.
 
 from experiments import charts, sweep
 found = sweep(system, {"consumers.payment.instances": [4, 6, 8]})
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from experiments.lab import charts, fit
+    from experiments.lab.chaos import chaos
     from experiments.lab.compare import compare
     from experiments.lab.plan import plan
     from experiments.lab.sweep import sweep
 
-__all__ = ["charts", "compare", "fit", "plan", "sweep"]
+__all__ = ["chaos", "charts", "compare", "fit", "plan", "sweep"]
 
 
 def __getattr__(name: str) -> Any:

@@ -23,6 +23,7 @@ MORE = {
     "run": SHORT,
     "sweep": SHORT,
     "compare": [*SHORT, "--runs=2"],
+    "chaos": SHORT,
     "check": [],
     "schema": [],
     "profile": [],

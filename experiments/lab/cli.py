@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 
-from experiments.lab.commands import check, compare, experiment, fit, plan, profile, report, run, sweep
+from experiments.lab.commands import chaos, check, compare, experiment, fit, plan, profile, report, run, sweep
 
 app = typer.Typer(
     help="What happens to an event-driven system when parts of it fail.",
@@ -37,6 +37,7 @@ _add(report.report, "edasim report edasim-out/orders")
 _add(sweep.sweep, "edasim sweep orders --vary consumers.payment.instances=8,12,16 --set run.duration=20m --runs 4")
 _add(compare.compare, "edasim compare orders --vary consumers.payment.retry.max_attempts=3,5")
 _add(plan.plan, "edasim plan orders --size consumers.payment.instances=2..24")
+_add(chaos.chaos, "edasim chaos broker-failover --faults 2 --runs 4 --hypothesis 'system:loss_rate<0.0001'")
 _add(experiment.experiment, "edasim experiment retry_policies --quick")
 _add(check.check, "edasim check orders")
 _add(check.schema, "edasim schema > scenario.schema.json")

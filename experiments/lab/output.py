@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.lab.slos import Verdict
-from simulator.results import Result
+from simulator.results import Result, installed_version
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from experiments.lab.campaign import Campaign
     from experiments.lab.comparison import Comparison
     from experiments.lab.plan import Plan
 
@@ -99,6 +100,26 @@ def write_plan(plan: Plan, out: Path, drawn: bool = True) -> None:
         _write_json(folder / "manifest.json", {**manifest, "plan": sought})
 
 
+def write_campaign(campaign: Campaign, out: Path, drawn: bool = True) -> None:
+    """Write what a chaos campaign found to the folder `out`, as `write_run` writes a run: the ranking, the worst schedules and
+    what is left of them when shrunk as scenarios, each for one run that repeats it to the last bit."""
+    from experiments.lab import charts
+
+    with fresh_folder(out) as folder:
+        _write_csv(folder / "ranking.csv", campaign.ranking)
+        (folder / "worst").mkdir()
+        for name in campaign.files:
+            (folder / f"{name}.toml").write_text(campaign.text(name), encoding="utf-8")
+        if drawn:
+            (folder / "charts").mkdir()
+            charts.save(charts.chaos_figures(campaign), folder / "charts")
+        asked = {"faults": campaign.faults, "worst": campaign.worst, "finding": campaign.finding}
+        again = {"hypotheses": [each.option for each in campaign.hypotheses], **asked}
+        scenario = campaign.given.resolved().to_dict()
+        manifest = repeated(scenario, campaign.system.seed, len(campaign.ranked), campaign.system.run.warmup)
+        _write_json(folder / "manifest.json", {**manifest, "chaos": again})
+
+
 def plan_of(plan: Plan) -> dict[str, Any]:
     """The plan as JSON holds it: the answer, null where there is none, and each value tried with its verdicts."""
     return {
@@ -175,12 +196,16 @@ def slos_of(verdicts: Sequence[Verdict]) -> pd.DataFrame:
 
 def manifest_of(result: Result, scenario: Mapping[str, Any]) -> dict[str, Any]:
     """What repeats the run to the last bit: the scenario with the seed, runs and warm-up as used, and the versions."""
-    used = {"seed": result.seed, "runs": result.runs, "warmup": result.warmup}
+    return repeated(scenario, result.seed, result.runs, result.warmup)
+
+
+def repeated(scenario: Mapping[str, Any], seed: int, runs: int, warmup: object) -> dict[str, Any]:
+    """A scenario as it was used, and the versions."""
     return {
-        "scenario": {**scenario, "run": {**scenario["run"], **used}},
-        "seed": result.seed,
-        "runs": result.runs,
-        "version": result.version,
+        "scenario": {**scenario, "run": {**scenario["run"], "seed": seed, "runs": runs, "warmup": warmup}},
+        "seed": seed,
+        "runs": runs,
+        "version": installed_version(),
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in PACKAGES},
     }

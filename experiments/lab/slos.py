@@ -56,7 +56,7 @@ def _judged(slo: Slo, result: Result) -> Verdict:
     summary = summarise(found)
     verdict = _by_runs(slo, found) if slo.rule == "runs" else _by_mean(slo, summary)
     interval = summary.mean, summary.ci_low, summary.ci_high
-    return Verdict(slo.component, slo.metric, unit, _bound_text(slo, unit), verdict, *interval, summary.censored)
+    return Verdict(slo.component, slo.metric, unit, bound_text(slo, unit), verdict, *interval, summary.censored)
 
 
 def _by_mean(slo: Slo, summary: Summary) -> Judgement:
@@ -72,7 +72,7 @@ def _by_mean(slo: Slo, summary: Summary) -> Judgement:
 
 def _by_runs(slo: Slo, measures: Sequence[Measure]) -> Judgement:
     known = [measure for measure in measures if not math.isnan(measure.value)]
-    satisfied = sum(_satisfies(slo, measure) for measure in known)
+    satisfied = sum(satisfies(slo, measure) for measure in known)
     failed = len(known) - satisfied
     at_least = float(special.betaincinv(satisfied, failed + 1, 1 - ONE_SIDED)) if satisfied else 0.0
     at_most = float(special.betaincinv(satisfied + 1, failed, ONE_SIDED)) if failed else 1.0
@@ -81,14 +81,16 @@ def _by_runs(slo: Slo, measures: Sequence[Measure]) -> Judgement:
     return "violated" if at_most < slo.share else "undecided"
 
 
-def _satisfies(slo: Slo, measure: Measure) -> bool:
+def satisfies(slo: Slo, measure: Measure) -> bool:
+    """Whether one replication keeps to the bound; a lower bound never shows that it stays below."""
     if slo.below is not None:
         return measure.value < slo.below and not measure.censored
     assert slo.above is not None
     return measure.value > slo.above
 
 
-def _bound_text(slo: Slo, unit: str) -> str:
+def bound_text(slo: Slo, unit: str) -> str:
+    """The bound for people: "below 4 min"."""
     side, bound = ("below", slo.below) if slo.below is not None else ("above", slo.above)
     assert bound is not None
     text = f"{side} {format_value(bound, unit)}"

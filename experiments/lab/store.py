@@ -74,6 +74,7 @@ def unfinished(out: Path, series: bool) -> Iterator[Store]:
     """A store beside the folder `out`, for work that is written there when it is finished. What was done stays only if the
     user interrupts it."""
     out = out.resolve()
+    missing = [parent for parent in out.parents if not parent.exists()]
     store = Store(out.with_name(f".{out.name}-unfinished"), series)
     try:
         yield store
@@ -81,6 +82,9 @@ def unfinished(out: Path, series: bool) -> Iterator[Store]:
         raise
     except BaseException:
         store.forget()
+        for parent in missing:
+            with suppress(OSError):  # nobody made it, or it holds what others put there
+                parent.rmdir()
         raise
     else:
         store.forget()

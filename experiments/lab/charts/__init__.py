@@ -6,6 +6,7 @@ Without `ax` a chart makes a figure of its own, outside pyplot: in a notebook, a
 """
 
 from experiments.lab.charts.broker import blocked, broker_figure, in_sync, publishing, unacknowledged, unavailability
+from experiments.lab.charts.chaos import chaos_figures, schedules
 from experiments.lab.charts.comparison import differences, overlaid, trade_off
 from experiments.lab.charts.comparison_pages import comparison_figures
 from experiments.lab.charts.page import file_name, save
@@ -20,6 +21,7 @@ __all__ = [
     "blocked",
     "breaker",
     "broker_figure",
+    "chaos_figures",
     "comparison_figures",
     "differences",
     "figures",
@@ -38,6 +40,7 @@ __all__ = [
     "publishing",
     "recovery_against_utilisation",
     "save",
+    "schedules",
     "sweep_figures",
     "throughput",
     "trade_off",

@@ -11,7 +11,7 @@ from experiments.lab.commands.options import BadOptionError, problems_reported
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that run, sweep, compare or plan left.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that run, sweep, compare, plan or chaos left.")],
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="The page.", show_default="DIR/report.html")] = None,
 ) -> None:
     """Make one self-contained HTML page of an output folder, to mail or to print."""

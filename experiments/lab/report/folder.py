@@ -14,12 +14,18 @@ from experiments.lab.comparison import Difference
 from experiments.lab.report.pictures import Picture, pictures
 from models.toml import to_toml
 
-Kind = Literal["run", "sweep", "comparison", "plan"]
+Kind = Literal["run", "sweep", "comparison", "plan", "chaos"]
 Row = dict[str, Any]
 
-EXPECTED = "a folder that edasim run, sweep, compare or plan left is expected"
+EXPECTED = "a folder that edasim run, sweep, compare, plan or chaos left is expected"
 
-MAIN: dict[Kind, str] = {"plan": "plan.json", "comparison": "comparison.csv", "sweep": "sweep.csv", "run": "summary.csv"}
+MAIN: dict[Kind, str] = {
+    "plan": "plan.json",
+    "comparison": "comparison.csv",
+    "chaos": "ranking.csv",
+    "sweep": "sweep.csv",
+    "run": "summary.csv",
+}
 """The file by which each kind is known, the most particular first."""
 
 UNITS = ("s", "1", "count", "share", "1/s", "1/d")
@@ -43,6 +49,11 @@ SUMMARY = Columns(
 BOOKS = Columns(("component", "term"), ("value",))
 SLOS = Columns(("component", "metric", "unit", "bound_text", "verdict"), ("mean", "ci_low", "ci_high"), ("censored",))
 ALERTS = Columns(("run", "alert", "component", "metric"), ("fired", "cleared"))
+RANKING = Columns(
+    ("rank", "faults", "violations", "shrunk", "file", "shrunk_file"),
+    ("time_in_violation", "loss_rate", "recovery_time", "damage"),
+    ("violated", "recovered"),
+)
 _COMPARED = ("name", "component", "metric", "verdict", "unit")
 COMPARISON = Columns(_COMPARED, tuple(field.name for field in fields(Difference) if field.name not in _COMPARED))
 
@@ -56,7 +67,8 @@ class Output:
     """What a folder holds, as far as its kind has it; further columns and files are passed over.
 
     `rows`: a row per metric, in a sweep and a comparison also per cell or system; `varied`: the columns that tell these
-    apart, before `component`. `differences`: of a comparison. `plan`: the answer and what was tried.
+    apart, before `component`. `differences`: of a comparison. `plan`: the answer and what was tried. `ranking`: the schedules
+    of a chaos campaign, the worst first.
     """
 
     kind: Kind
@@ -65,6 +77,7 @@ class Output:
     varied: list[str]
     differences: list[Difference]
     plan: Mapping[str, Any]
+    ranking: list[Row]
     books: list[Row]
     slos: list[Row]
     alerts: list[Row]
@@ -87,6 +100,7 @@ def read_output(folder: Path) -> Output:
         varied=varied,
         differences=_differences(folder / MAIN[kind]) if kind == "comparison" else [],
         plan=_plan(folder / MAIN[kind]) if kind == "plan" else {},
+        ranking=_table(folder / MAIN[kind], RANKING)[0] if kind == "chaos" else [],
         books=_table(folder / "books.csv", BOOKS)[0] if kind == "run" else [],
         slos=_table(folder / "slos.csv", SLOS)[0] if kind == "run" else [],
         alerts=_table(folder / "alerts.csv", ALERTS)[0] if kind == "run" and (folder / "alerts.csv").exists() else [],
@@ -112,7 +126,7 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 def _metrics(folder: Path, kind: Kind) -> tuple[list[Row], list[str]]:
     path = folder / MAIN["sweep" if kind == "sweep" else "run"]
-    if kind in ("plan", "comparison") and not path.exists():
+    if kind in ("plan", "comparison", "chaos") and not path.exists():
         return [], []
     rows, columns = _table(path, SUMMARY)
     if not rows:

@@ -8,9 +8,10 @@ import os
 import shlex
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from experiments.lab.report.folder import BadFolderError, Output, read_output
 from experiments.lab.report.html import cell, folded, row_head, table, tag, text, toml
@@ -20,6 +21,7 @@ from experiments.lab.report.tables import (
     comparison_tables,
     metric_tables,
     plan_table,
+    ranking_table,
     shown,
     slo_table,
 )
@@ -85,6 +87,7 @@ def _circumstances(output: Output) -> str:
     duration, warmup = run.get("duration"), run.get("warmup")
     runs = _runs(output)
     each = {"run": "", "sweep": " for each combination", "comparison": " of each system", "plan": " to begin with"}
+    each["chaos"] = f", each with a schedule of {_campaign(output).get('faults', '?')} faults"
     parts = [
         "1 run" if runs == "1" else f"{runs} runs",
         f"of {format_duration(duration)}" if isinstance(duration, int | float) else "",
@@ -117,6 +120,8 @@ def _sections(output: Output) -> Iterator[str]:
         yield _section("Charts", _charts(output))
     if output.kind == "plan":
         yield _section("What was tried", plan_table(output.plan))
+    if output.ranking:
+        yield _section("Schedules by damage", ranking_table(output.ranking))
     if output.differences:
         yield _section("Differences", comparison_tables(output.differences))
     if output.rows:
@@ -191,8 +196,20 @@ def _words(output: Output) -> list[str]:
     return [output.kind, "scenario.toml", *_varied(output), *again]
 
 
+def _campaign(output: Output) -> Mapping[str, Any]:
+    """What a chaos campaign was asked for, as far as its manifest tells."""
+    asked = output.manifest.get("chaos")
+    return asked if isinstance(asked, dict) else {}
+
+
 def _varied(output: Output) -> list[str]:
     """The options that name what was varied, as far as the tables tell."""
+    if output.kind == "chaos":
+        asked = _campaign(output)
+        hypotheses = asked.get("hypotheses")
+        options = [["--hypothesis", str(each)] for each in hypotheses] if isinstance(hypotheses, list) else []
+        numbers = [[f"--{name}", shown(asked[name])] for name in ("faults", "worst") if name in asked]
+        return list(itertools.chain(*numbers, *options))
     if output.kind == "plan":
         values = [step["value"] for step in output.plan["tried"]]
         sought = output.manifest.get("plan")

@@ -177,6 +177,33 @@ def plan_table(plan: Mapping[str, Any]) -> str:
     return table((plan["path"], "all objectives", "one by one", "runs"), lines)
 
 
+def ranking_table(ranking: Iterable[Row]) -> str:
+    """A row per schedule of a chaos campaign, the worst first, with what is left of it when shrunk."""
+    head = "rank", "verdict", "faults", "what does not hold", "in violation", "lost", "recovery", "enough to violate", "files"
+    return table(head, map(_ranked, ranking))
+
+
+def _ranked(row: Row) -> list[str]:
+    never = "" if row["recovered"] else "never, in "
+    recovery = f"{never}{format_value(row['recovery_time'], 's')}" if row["recovery_time"] == row["recovery_time"] else "–"
+    return [
+        row_head(row["rank"]),
+        verdict("violated" if row["violated"] else "met"),
+        _lines(row["faults"]),
+        _lines(row["violations"]),
+        _number(row["time_in_violation"], "s"),
+        _number(row["loss_rate"], "share"),
+        cell(recovery, _exact(row["recovery_time"]), "number"),
+        _lines(row["shrunk"]),
+        _lines("; ".join(filter(None, (row["file"], row["shrunk_file"])))),
+    ]
+
+
+def _lines(texts: str) -> str:
+    """Texts with "; " between them, a line each."""
+    return tag("td", "<br>".join(map(text, texts.split("; "))))
+
+
 def _met(met: object) -> str:
     return verdict("met" if met else "not met")
 

@@ -1,0 +1,154 @@
+"""Chaos campaigns: random faults against a steady-state hypothesis, and the smallest schedules that break it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from experiments.lab.campaign import Campaign, Outcome, Ranked, outcome_of
+from experiments.lab.chaos_draws import Arsenal, Schedule, with_faults
+from experiments.lab.easing import steps_of
+from experiments.lab.hypotheses import Hypothesis, hypotheses_of
+from experiments.lab.shrinking import Shrinking, Shrunk
+from experiments.lab.store import unfinished
+from experiments.lab.trials import Effort
+from models import System
+from models.errors import BadScenario, Problem
+from models.faults import Fault
+from simulator.replication import Kept, Progress, replicate_all, settled_warmup
+
+MOST_TRIED = 100
+"""Runs that shrinking one schedule may take."""
+
+EXPECTED = 15
+"""Runs that it does take, as far as nobody knows better."""
+
+
+def chaos(
+    system: System,
+    faults: int,
+    runs: int | Literal["auto"] | None = None,
+    seed: int | None = None,
+    hypothesis: str | Sequence[str] = (),
+    worst: int = 5,
+    jobs: int = -1,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+    kept: Kept | None = None,
+) -> Campaign:
+    """Try `runs` schedules of so many random `faults` each on `system`, and shrink the `worst` of those that break it.
+
+    What must not break are the objectives of the system, or each `hypothesis` ("consumers.payment:latency_p99<2"), run by
+    run; the system has to satisfy it without faults. Its own faults are left out. Every schedule meets the same luck, that of
+    replication 0 of the seed, and so differs from the others and from no fault at all by its faults alone; `runs` and `seed`
+    are the scenario's own unless given. `out`: a folder in which the ranking, the worst schedules as scenarios and a chart are
+    written; replications are kept beside it until then, where the user interrupts it. What `kept` holds is not run again.
+
+    Raises BadScenario where there is no hypothesis or it does not hold without faults, Interrupted (a KeyboardInterrupt),
+    ValueError for a warm-up that cannot be found, OSError where `out` cannot be written.
+    """
+    effort = Effort(_number("runs", system.runs if runs is None else runs, 1), _seed(system, seed), jobs, progress, kept)
+    texts = [hypothesis] if isinstance(hypothesis, str) else list(hypothesis)
+    asked = partial(_campaign, system, texts, _number("faults", faults, 1), _number("worst", worst, 0))
+    if out is None:
+        return asked(effort)
+    from experiments.lab.output import refusal, write_campaign
+
+    if reason := refusal(Path(out)):
+        raise OSError(reason)
+    with unfinished(Path(out), series=False) as store:
+        found = asked(effort if kept is not None else replace(effort, kept=store))
+        write_campaign(found, Path(out))
+    return found
+
+
+def _campaign(system: System, texts: Sequence[str], faults: int, worst: int, effort: Effort) -> Campaign:
+    assert isinstance(effort.runs, int)
+    ground = Ground.of(system, texts, effort)
+    ground.ahead = effort.runs + EXPECTED * worst
+    calm = ground.steady()
+    arsenal = Arsenal(ground.system)
+    drawn = [arsenal.schedule(faults, number) for number in range(1, effort.runs + 1)]
+    outcomes = enumerate(ground.outcomes(drawn), 1)
+    order = sorted(outcomes, key=lambda each: (not each[1].violated, -each[1].damage, each[0]))
+    ranked = [Ranked(rank, number, outcome) for rank, (number, outcome) in enumerate(order, 1)]
+    broken = [each for each in ranked[:worst] if each.outcome.violated]
+    smallest = dict(zip(broken, ground.shrunk([each.outcome for each in broken], arsenal), strict=True))
+    ranked = [replace(each, shrunk=smallest.get(each)) for each in ranked]
+    return Campaign(system, ground.system, ground.hypotheses, faults, worst, calm, tuple(ranked))
+
+
+def _seed(system: System, seed: int | None) -> int:
+    return system.seed if seed is None else _number("seed", seed, 0)
+
+
+def _number(name: str, value: object, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise BadScenario([Problem(name, f"found {value}", f"must be a whole number of at least {least}")])
+    return value
+
+
+class Ground:
+    """Where schedules are tried, none twice. `system`: without faults, for one run; `ahead`: runs still to be expected."""
+
+    def __init__(self, system: System, hypotheses: tuple[Hypothesis, ...], effort: Effort) -> None:
+        self.system = system
+        self.hypotheses = hypotheses
+        self.effort = effort
+        self.ahead = 0
+        self._done: dict[Schedule, Outcome] = {}
+
+    @classmethod
+    def of(cls, system: System, texts: Sequence[str], effort: Effort) -> Ground:
+        """The system with its hypotheses as objectives, its faults taken out and its warm-up settled."""
+        hypotheses = hypotheses_of(system, texts)
+        slos = [each.slo.model_dump(mode="json", exclude_none=True) for each in hypotheses]
+        run = {"run.runs": 1, "run.precision_metric": None, "run.seed": effort.seed}
+        bare = system.with_({"faults": [], "slos": slos, **run})
+        if bare.warmup == "auto":
+            bare = bare.with_warmup(settled_warmup(bare, effort.seed, effort.jobs))
+        return cls(bare, hypotheses, effort)
+
+    def steady(self) -> Outcome:
+        """What the system does without faults. Raises BadScenario where it does not satisfy the hypotheses even then."""
+        (calm,) = self.outcomes([()])
+        wrong = [(place, "is violated") for place in calm.violated]
+        wrong += [(place, "cannot be judged") for place, told in enumerate(calm.told) if told == "no value"]
+        if wrong:
+            raise BadScenario(
+                Problem(
+                    self.hypotheses[place].text, f"{how} without any fault: found {calm.told[place]}", "a campaign needs that"
+                )
+                for place, how in wrong
+            )
+        return calm
+
+    def outcomes(self, schedules: Sequence[Schedule]) -> list[Outcome]:
+        """The outcome of each schedule, all run together."""
+        new = [each for each in dict.fromkeys(schedules) if each not in self._done]
+        systems = [with_faults(self.system, each) for each in new]
+        effort = self.effort
+        told = None if effort.progress is None else partial(self._told, effort.progress, len(self._done))
+        results = replicate_all(systems, 1, effort.seed, effort.jobs, False, told, effort.kept, series=False)
+        for schedule, system, result in zip(new, systems, results, strict=True):
+            (left,) = result.measurements
+            self._done[schedule] = outcome_of(schedule, system, self.hypotheses, left)
+        return [self._done[each] for each in schedules]
+
+    def _told(self, progress: Progress, before: int, done: int, total: int) -> None:
+        progress(before + done, max(before + total, self.ahead + 1))
+
+    def shrunk(self, broken: Sequence[Outcome], arsenal: Arsenal) -> list[Shrunk[Fault]]:
+        """The smallest version of each schedule that still violates a hypothesis that the whole of it violates."""
+        steps = steps_of(arsenal)
+        searches = [Shrinking(outcome.schedule, steps, MOST_TRIED) for outcome in broken]
+        while any(search.asked for search in searches):
+            self.outcomes([candidate for search in searches for candidate in search.asked])
+            for search, outcome in zip(searches, broken, strict=True):
+                if search.asked:
+                    found = [self._done[candidate].violated for candidate in search.asked]
+                    search.tell([bool(set(violated) & set(outcome.violated)) for violated in found])
+        return [search.result for search in searches]
