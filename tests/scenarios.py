@@ -111,12 +111,13 @@ def delays(draw: st.DrawFn, positive: bool = False) -> Tables:
                 {"backoff": "fixed", "base": base},
                 {"backoff": "linear", "base": base},
                 {"backoff": "exponential", "base": base, "factor": 3.0, "cap": 5.0},
+                {"base": base, "jitter": "decorrelated_v2"},
                 *([] if positive else [{"backoff": "none"}]),
             ]
         )
     )
     found = dict(found)
-    if jitter is not None and not (positive and jitter == "full"):
+    if jitter is not None and "jitter" not in found and not (positive and jitter == "full"):
         found["jitter"] = jitter
         if jitter == "proportional":
             found["spread"] = draw(st.sampled_from([0.2, 0.8]))
@@ -128,6 +129,17 @@ def retries(draw: st.DrawFn) -> Tables:
     found = {"max_attempts": draw(st.integers(1, 4)), **draw(delays())}
     if draw(st.booleans()):
         found["max_elapsed"] = draw(ticks)
+    if draw(st.booleans()):
+        found["budget"] = draw(
+            st.sampled_from(
+                [
+                    {"ratio": 0.5, "burst": 2.0},
+                    {"tokens": 3.0, "cost": 1.0, "refund": 0.5, "timeout_cost": 2.0},
+                    {"max_tokens": 4.0, "token_ratio": 0.5},
+                ]
+            )
+        )
+        found["scope"] = draw(st.sampled_from(["instance", "group"]))
     return found
 
 
