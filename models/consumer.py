@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.breaker import Breaker
+from models.by_name import ByName
 from models.dead_letters import DeadLetter
 from models.idempotency import Idempotency
 from models.later import later
 from models.limits import Autoscale, Bulkhead, Prefetch, RateLimit, Throttle
 from models.producer import Outbox
 from models.retry import Redelivery, Retry
-from models.scalars import PROFILE_TABLE, TABLE, UNLIMITED, Count, Flag, Name, Whole
+from models.scalars import TABLE, UNLIMITED, Count, Flag, Name, Whole
 from simulator.distributions import Constant, Dist
 from simulator.spec import Spec
 from simulator.units import Duration, Fraction, PositiveDuration, Size
@@ -51,7 +52,7 @@ class Consumer(Spec):
     publishes: tuple[Publish, ...] = ()
     outbox: Annotated[Outbox | None, TABLE] = None
     useful_for: Duration | None = Field(None, json_schema_extra=later())
-    timeout: Duration | None = None
+    timeout: Annotated[Duration | None, ByName("timeout")] = None
     hedge_after: Duration | None = Field(None, json_schema_extra=later())
 
     prefetch: Annotated[Count | Prefetch | None, UNLIMITED] = None
@@ -80,16 +81,16 @@ class Consumer(Spec):
     startup: Dist = AT_ONCE
     autoscale: Annotated[Autoscale | None, TABLE] = Field(None, json_schema_extra=later())
     memory: Annotated[Size | None, UNLIMITED] = None
-    throttle: Annotated[Throttle | None, TABLE] = Field(None, json_schema_extra=later())
+    throttle: Annotated[Throttle | None, ByName("throttle")] = Field(None, json_schema_extra=later())
     shed_above: Whole | None = Field(None, json_schema_extra=later())
 
-    retry: Annotated[Retry | None, TABLE] = None
-    redelivery: Annotated[Redelivery | None, PROFILE_TABLE] = None
+    retry: Annotated[Retry | None, ByName("retry")] = None
+    redelivery: Annotated[Redelivery | None, ByName("redelivery", optional=False)] = None
     dead_letter: Annotated[DeadLetter | None, TABLE] = None
-    breaker: Annotated[Breaker | None, TABLE] = None
+    breaker: Annotated[Breaker | None, ByName("breaker")] = None
     idempotency: Annotated[Idempotency | None, TABLE] = None
-    bulkhead: Annotated[Bulkhead | None, TABLE] = Field(None, json_schema_extra=later())
-    rate_limit: Annotated[RateLimit | None, TABLE] = Field(None, json_schema_extra=later())
+    bulkhead: Annotated[Bulkhead | None, ByName("bulkhead")] = Field(None, json_schema_extra=later())
+    rate_limit: Annotated[RateLimit | None, ByName("rate_limit")] = Field(None, json_schema_extra=later())
 
     @property
     def topics(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from models.by_name import ByName
 from models.later import later
 from models.limits import Limit
 from models.retry import Retry
@@ -28,5 +29,5 @@ class Dependency(Spec):
     load_factor: Rate = 0.0
     limit: Annotated[Limit | None, TABLE] = None
     dependencies: tuple[Name, ...] = Field((), json_schema_extra=later())
-    retry: Annotated[Retry | None, TABLE] = Field(None, json_schema_extra=later())
-    timeout: Duration | None = Field(None, json_schema_extra=later())
+    retry: Annotated[Retry | None, ByName("retry")] = Field(None, json_schema_extra=later())
+    timeout: Annotated[Duration | None, ByName("timeout")] = Field(None, json_schema_extra=later())

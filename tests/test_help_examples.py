@@ -26,6 +26,7 @@ MORE = {
     "check": [],
     "schema": [],
     "profile": [],
+    "presets": [],
     "report": [],
     "fit service": [],
     "fit incidents": [],
