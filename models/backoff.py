@@ -1,5 +1,6 @@
 """How long to wait before a next try: the delay fields of `retry`, `redelivery` and the producers' `retry`."""
 
+import math
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -8,7 +9,7 @@ from simulator.spec import Spec
 from simulator.units import Duration, Fraction
 
 Backoff = Literal["none", "fixed", "linear", "exponential"]
-Jitter = Literal["none", "full", "equal", "decorrelated", "proportional"]
+Jitter = Literal["none", "full", "equal", "decorrelated", "decorrelated_v2", "proportional"]
 
 BACKOFF: Backoff = "exponential"
 BASE = 0.1
@@ -19,14 +20,17 @@ STEPS_LIMIT = 60
 """Number of steps after which the exponential grows no further, so that no number of attempts overflows."""
 LONGEST = 1e15
 """Cap, in seconds, of delays without one: beyond any run, and finite."""
+DOUBLINGS_LIMIT = 1000
+"""The same number for `decorrelated_v2`, whose delays are differences: the last before floats overflow."""
 
 
 class Delays(Spec):
     """Delays between tries, in seconds: a list, or a rule that grows from `base`, with jitter around either.
 
     A field that is not given (None) has the default named in its schema. A list shorter than needed repeats its last
-    delay. The rules are those of the AWS Architecture Blog (Brooker 2015) for full, equal and decorrelated jitter, and
-    of Kafka's `retry.backoff.ms` for proportional.
+    delay. The rules are those of the AWS Architecture Blog (Brooker 2015) for full, equal and decorrelated jitter, of
+    Kafka's `retry.backoff.ms` for proportional, and for decorrelated_v2 of Polly's `DecorrelatedJitterBackoffV2`, whose
+    medians are near `base` times 1, 2, 4, ...
     """
 
     delays: tuple[Duration, ...] | None = Field(None, min_length=1)
@@ -42,14 +46,26 @@ class Delays(Spec):
         rule = [name for name in ("backoff", "base", "factor", "cap") if getattr(self, name) is not None]
         if self.delays is not None and rule:
             raise ValueError(f"`delays` lists the delays, which contradicts {', '.join(f'`{name}`' for name in rule)}")
+        own = self.delays is None and self.backoff in (None, BACKOFF) and self.factor in (None, FACTOR)
+        if self.jitter == "decorrelated_v2" and not own:
+            raise ValueError(f'`jitter = "decorrelated_v2"` needs `backoff = "{BACKOFF}"` with `factor = {FACTOR:g}`')
         return self
 
     def delay(self, attempt: int, luck: float, previous: float = 0.0) -> float:
         """Seconds to wait after the `attempt`-th failed attempt (1 = the first), never above `cap`.
 
-        `luck` is one uniform number in [0, 1). `previous` is the delay that this message got last time (0: none yet),
-        which only decorrelated jitter looks at.
+        `luck` is one uniform number in [0, 1). `previous` is what `step` gave to be remembered of this message last time.
         """
+        return self.step(attempt, luck, previous)[0]
+
+    def step(self, attempt: int, luck: float, previous: float = 0.0) -> tuple[float, float]:
+        """The same delay, and what the next one has to know of it (0: there is none yet), if its jitter is decorrelated."""
+        if self.jitter == "decorrelated_v2":
+            return self._smoothed(attempt, luck, previous)
+        seconds = self._spread(attempt, luck, previous)
+        return seconds, seconds
+
+    def _spread(self, attempt: int, luck: float, previous: float) -> float:
         jitter = self.jitter or JITTER
         spacing = self.spacing(attempt)
         if jitter == "none":
@@ -86,6 +102,14 @@ class Delays(Spec):
         else:
             base = BASE if self.base is None else self.base
         return self._capped(base + luck * (3.0 * (previous or base) - base))
+
+    def _smoothed(self, attempt: int, luck: float, previous: float) -> tuple[float, float]:
+        """The way from the point reached by the try before, `previous`, to that of this one, in units of 1.4 `base`."""
+        steps = min(attempt - 1, DOUBLINGS_LIMIT)
+        place = steps + luck
+        reached = 2.0**place * math.tanh(math.sqrt(4.0 * place))
+        way = reached - (previous if attempt <= DOUBLINGS_LIMIT else 0.0)
+        return self._capped(way / 1.4 * (BASE if self.base is None else self.base)), reached
 
     def _capped(self, seconds: float) -> float:
         return min(LONGEST if self.cap is None else self.cap, seconds)

@@ -25,8 +25,9 @@ class Step(Protocol):
     def ask(self, call: Call, answer: Callable[[], object]) -> Call:
         """Calls it for the event of `call`: `answer` is called when that ends, unless it is refused at once."""
 
-    def wait_after(self, event: int, failed: int, waited: float) -> float:
-        """Seconds from the `failed`-th try in a row that failed to the next; `waited`: the wait before that one."""
+    def wait_after(self, event: int, failed: int, memory: float) -> tuple[float, float]:
+        """Seconds from the `failed`-th try in a row that failed to the next, and what the wait after that has to know, as
+        `memory` says it of the one before."""
 
 
 class Called(Protocol):

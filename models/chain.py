@@ -113,10 +113,10 @@ class Stage:
             self.line.call(asked, self.identity(event), n)
         return asked
 
-    def wait_after(self, event: int, failed: int, waited: float) -> float:
+    def wait_after(self, event: int, failed: int, memory: float) -> tuple[float, float]:
         """As of any step."""
         assert self.retry is not None
-        return self.retry.delay(failed, self.luck(event, self.begun[event]), waited)
+        return self.retry.step(failed, self.luck(event, self.begun[event]), memory)
 
 
 class Errand:
@@ -157,7 +157,7 @@ class Errand:
         """Calls a dependency, again where it fails and `retry` allows."""
         chain, sim, event = self.chain, self.chain.sim, self.call.event
         retry, budget, began = chain.spec.retry, chain.budget, sim._now
-        failed, waited, taken = 0, 0.0, 0.0
+        failed, memory, taken = 0, 0.0, 0.0
         if budget is not None:
             budget.begins(began)
         while True:
@@ -169,9 +169,11 @@ class Errand:
             if budget is not None and outcome == OK:
                 budget.succeeded(taken)
             failed += 1
+            if budget is not None and outcome != OK:
+                budget.failed()
             if outcome == OK or retry is None or failed >= retry.max_attempts:
                 return outcome
-            waited = step.wait_after(event, failed, waited)
+            waited, memory = step.wait_after(event, failed, memory)
             if not retry.permits(failed, sim._now + waited - began):
                 return outcome
             if budget is not None and not (taken := budget.takes(outcome == TIMEOUT, sim._now)):

@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.breaker import Breaker
+from models.by_name import ByName
 from models.dead_letters import DeadLetter
 from models.idempotency import Idempotency
 from models.later import later
 from models.limits import Autoscale, Bulkhead, Prefetch, RateLimit, Throttle
 from models.producer import Outbox
 from models.retry import Redelivery, Retry
-from models.scalars import PROFILE_TABLE, TABLE, UNLIMITED, Count, Flag, Name, Whole
+from models.scalars import TABLE, UNLIMITED, Count, Flag, Name, Whole
 from simulator.distributions import Constant, Dist
 from simulator.spec import Spec
 from simulator.units import Duration, Fraction, PositiveDuration, Size
@@ -58,7 +59,7 @@ class Consumer(Spec):
     publishes: tuple[Publish, ...] = ()
     outbox: Annotated[Outbox | None, TABLE] = None
     useful_for: Duration | None = None
-    timeout: Duration | None = None
+    timeout: Annotated[Duration | None, ByName("timeout")] = None
     hedge_after: Duration | None = None
 
     prefetch: Annotated[Count | Prefetch | None, UNLIMITED] = None
@@ -87,16 +88,16 @@ class Consumer(Spec):
     startup: Dist = AT_ONCE
     autoscale: Annotated[Autoscale | None, TABLE] = Field(None, json_schema_extra=later())
     memory: Annotated[Size | None, UNLIMITED] = None
-    throttle: Annotated[Throttle | None, TABLE] = None
+    throttle: Annotated[Throttle | None, ByName("throttle")] = None
     shed_above: Whole | None = None
 
-    retry: Annotated[Retry | None, TABLE] = None
-    redelivery: Annotated[Redelivery | None, PROFILE_TABLE] = None
+    retry: Annotated[Retry | None, ByName("retry")] = None
+    redelivery: Annotated[Redelivery | None, ByName("redelivery", optional=False)] = None
     dead_letter: Annotated[DeadLetter | None, TABLE] = None
-    breaker: Annotated[Breaker | None, TABLE] = None
+    breaker: Annotated[Breaker | None, ByName("breaker")] = None
     idempotency: Annotated[Idempotency | None, TABLE] = None
-    bulkhead: Annotated[Bulkhead | None, TABLE] = None
-    rate_limit: Annotated[RateLimit | None, TABLE] = None
+    bulkhead: Annotated[Bulkhead | None, ByName("bulkhead")] = None
+    rate_limit: Annotated[RateLimit | None, ByName("rate_limit")] = None
 
     @property
     def limits_tries(self) -> bool:

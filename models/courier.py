@@ -209,8 +209,8 @@ class Courier:
         retry, first = self.terms.retry, parcel.letters[0]
         if retry is not None and (retry.max_attempts is None or parcel.tries < retry.max_attempts):
             luck = self._luck.uniform(self.identity(first.event), first.sends)
-            parcel.waited = retry.delay(parcel.tries, luck, parcel.waited)
-            again = self.sim.now + parcel.waited
+            seconds, parcel.memory = retry.step(parcel.tries, luck, parcel.memory)
+            again = self.sim.now + seconds
             if retry.max_elapsed is None or again - parcel.begun <= retry.max_elapsed:
                 parcel.state = RESTING
                 if self.lanes is not None:

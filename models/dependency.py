@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from models.by_name import ByName
 from models.limits import Limit
 from models.retry import Retry
 from models.scalars import TABLE, UNLIMITED, Count, Name, Rate, Whole
@@ -28,5 +29,5 @@ class Dependency(Spec):
     load_factor: Rate = 0.0
     limit: Annotated[Limit | None, TABLE] = None
     dependencies: tuple[Name, ...] = ()
-    retry: Annotated[Retry | None, TABLE] = None
-    timeout: Duration | None = None
+    retry: Annotated[Retry | None, ByName("retry")] = None
+    timeout: Annotated[Duration | None, ByName("timeout")] = None

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from models.by_name import PRESET, takes_presets
 from models.errors import BadScenario, Problem, joined, nearest, one_of
 from models.loading import DEEPEST_KEY
 
@@ -35,6 +36,11 @@ def put(data: dict[str, Any], path: str, value: Any, topics: Iterable[str]) -> N
 
 def _put(data: Any, steps: Sequence[str], value: Any, above: tuple[str | int, ...]) -> None:
     key, rest = _key(data, steps, above)
+    if key == PRESET and data and takes_presets(str(above[-1])):
+        found = "a preset is a policy as a whole, and there is one"
+        raise BadScenario([Problem(joined((*above, key)), found, f"give the name to {joined(above)} itself")])
+    if rest and isinstance(data, dict) and isinstance(data.get(key), str) and takes_presets(str(key)):
+        data[key] = {PRESET: data[key]}
     if not rest and value is not None:
         data[key] = value.item() if isinstance(value, np.generic) else value
     elif not rest:

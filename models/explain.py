@@ -103,6 +103,8 @@ def _place(detail: ErrorDetails, data: Any) -> Path:
         place.append(step)
     if detail["type"].startswith("union_tag") and isinstance(data, Mapping):
         place.append(_tag_field(detail))
+    elif detail["type"] == "preset" and isinstance(data, Mapping):
+        place.append("preset")
     return tuple(place)
 
 
@@ -119,7 +121,7 @@ def _problem(place: Path, details: list[ErrorDetails], root: type[BaseModel]) ->
         return Problem(path, "required, but missing", one_of(_kinds(root, detail)))
     if kind == "value_error" and isinstance(value, Mapping) and not _rule(detail).startswith("must"):
         return Problem(path, _rule(detail))
-    if kind == "union_tag_invalid":
+    if kind == "union_tag_invalid" or (kind == "preset" and isinstance(value, Mapping)):
         value = value[place[-1]]
     close = nearest(value, [name for each in details for name in _names(each)]) if isinstance(value, str) else ""
     return Problem(path, f"found {shown(value)}", _either([_rule(each) for each in details]), close)
@@ -134,6 +136,8 @@ def _rule(detail: ErrorDetails) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])
+    if kind == "preset":
+        return str(context["rule"])
     names = _names(detail)
     if names:
         return one_of(names)

@@ -26,7 +26,7 @@ INFINITY = float("inf")
 
 class Copy:
     """A message in a queue. `receives` counts, and the latest names the lease in force; `until`: when that ends (s), while it
-    is `hidden`; `tended`: its consumer extends it, and has done so since `kept` (s; NaN: not). `waited`: its last delay (s);
+    is `hidden`; `tended`: its consumer extends it, and has done so since `kept` (s; NaN: not). `waited`: of its last delay;
     `old`: it is kept no longer, if it comes back."""
 
     __slots__ = ("event", "gone", "hidden", "kept", "old", "place", "receives", "tended", "timer", "until", "waited")

@@ -263,26 +263,26 @@ class LeaseWorker(Worker):
         event, receive = copy.event, receipt.receive
         leaves = rules.through == "lease"
         if leaves and not rules.acknowledge_first and not (outcome == POISON and rules.knows_poison):
-            seconds = desk.wait(handling, event, outcome, receive, copy.waited)
+            seconds, waited = desk.wait(handling, event, outcome, receive, copy.waited)
             if seconds or rules.redelivery.is_immediate(receive):
-                self._come_back_after(receipt, handling, seconds)
+                self._come_back_after(receipt, handling, seconds, waited)
             return True
         if not (rules.acknowledge_first or self._delete(receipt)):
             return not copy.gone
         if leaves or rules.gives_up(outcome, receive):
             desk.give_up(handling, event, outcome, queue)
         else:
-            seconds = desk.wait(handling, event, outcome, receive, copy.waited)
-            desk.deliver_later(Again(queue, handling.journey, event, receive, seconds or copy.waited), seconds)
+            seconds, waited = desk.wait(handling, event, outcome, receive, copy.waited)
+            desk.deliver_later(Again(queue, handling.journey, event, receive, waited), seconds)
         return False
 
-    def _come_back_after(self, receipt: Receipt, handling: Handling, seconds: float) -> None:
+    def _come_back_after(self, receipt: Receipt, handling: Handling, seconds: float, waited: float) -> None:
         """Changes the visibility, which is no use once the lease is over."""
         now, copy = self.sim._now, receipt.copy
         if not self.life.heard:
             return
         if receipt.queue.change_visibility(copy, receipt.receive, seconds) and seconds:
-            copy.waited = seconds
+            copy.waited = waited
             handling.journey.delays.add(copy.event, now, now + seconds)
 
     def line_behind(self) -> int:

@@ -17,8 +17,8 @@ INFINITY = float("inf")
 
 
 class Seek:
-    """A consumer's memory of a record that it tries again in its place: how often it has failed, the last delay but those at
-    once (s), when it is due, and the row of that delay in the journey."""
+    """A consumer's memory of a record that it tries again in its place: how often it has failed, what is known (`waited`) of
+    the last delay but those at once, when it is due (s), and the row of that delay in the journey."""
 
     __slots__ = ("due", "failed", "offset", "row", "waited")
 

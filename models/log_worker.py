@@ -207,11 +207,11 @@ class LogWorker(Worker):
         if rules.gives_up(outcome, failed):
             desk.give_up(handling, event, outcome, retry_partition)
             return False
-        seconds = desk.wait(handling, event, outcome, failed, waited)
+        seconds, waited = desk.wait(handling, event, outcome, failed, waited)
         if seeks:
             self._block(run, event, failed, seconds, waited)
         else:
-            desk.deliver_later(Again(retry_partition, cursor.journey, event, failed, seconds or waited), seconds)
+            desk.deliver_later(Again(retry_partition, cursor.journey, event, failed, waited), seconds)
         return seeks
 
     def must_tell(self, run: Run, outcome: int) -> bool:
@@ -243,7 +243,7 @@ class LogWorker(Worker):
         delays = cursor.journey.delays
         cursor.go_back(run.offset)
         cursor.handled = run.offset
-        self.life.seeking[cursor] = Seek(run.offset, failed, seconds or waited, now + seconds, len(delays))
+        self.life.seeking[cursor] = Seek(run.offset, failed, waited, now + seconds, len(delays))
         run.at_once = seconds == 0.0
         if not run.at_once:
             delays.add(event, now, now + seconds)

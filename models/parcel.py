@@ -27,9 +27,10 @@ class Letter:
 
 class Parcel:
     """Letters to one partition that are sent together. `node`: where to, `sent`: when (s), by the last of its `tries`, the
-    first of which was `begun` (s); `waited`: the last backoff (s). `place`: where order is kept, with what is `before` it."""
+    first of which was `begun` (s); `memory`: what its next backoff has to know. `place`: where order is kept, with what is
+    `before` it."""
 
-    __slots__ = ("before", "begun", "letters", "node", "number", "place", "sent", "state", "tries", "waited")
+    __slots__ = ("before", "begun", "letters", "memory", "node", "number", "place", "sent", "state", "tries")
 
     def __init__(self, number: int, letters: list[Letter]) -> None:
         self.number = number
@@ -38,7 +39,7 @@ class Parcel:
         self.node: int | None = None
         self.begun = self.sent = INFINITY
         self.tries = 0
-        self.waited = 0.0
+        self.memory = 0.0
         self.state = DUE
         self.before: Parcel | None = None
         self.place = 0

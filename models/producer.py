@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from models.arrivals import Arrivals
 from models.backoff import Delays
+from models.by_name import ByName
 from models.keys import Keys
-from models.scalars import PROFILE_TABLE, TABLE, UNLIMITED, Count, Flag, Name
+from models.scalars import TABLE, UNLIMITED, Count, Flag, Name
 from simulator.spec import Spec
 from simulator.units import Duration, Fraction, PositiveDuration
 
@@ -15,7 +16,10 @@ Acks = Literal["none", "leader", "all"]
 
 
 class PublishRetry(Delays):
-    """When a publish that was not acknowledged is sent again: until `delivery_timeout`, or `max_attempts` sends."""
+    """When a publish that was not acknowledged is sent again: until `delivery_timeout`, or `max_attempts` sends.
+
+    It has no budget: presets are taken without theirs.
+    """
 
     max_attempts: Annotated[Count | None, UNLIMITED] = None
     max_elapsed: PositiveDuration | None = None
@@ -38,7 +42,7 @@ class Terms(Spec):
     acks: Acks | None = None
     request_timeout: PositiveDuration | None = None
     delivery_timeout: PositiveDuration | None = None
-    retry: Annotated[PublishRetry | None, PROFILE_TABLE] = None
+    retry: Annotated[PublishRetry | None, ByName("retry", optional=False, without=("budget",))] = None
     buffer: Annotated[Count | None, UNLIMITED] = None
     overflow: Literal["block", "drop"] | None = None
     max_block: Duration | None = None

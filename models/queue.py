@@ -26,7 +26,7 @@ class Queue:
 
     A copy is known by its place: `ready` holds (place, event) in order, `returned` those that came back, which always
     stand before what was never handed out. `handed` counts how often a copy that came back, or was put in again, has been
-    handed out; `waited` is its last delay (s). `places` counts the copies ever appended, `again` those beyond an event's first.
+    handed out; `waited` is of its last delay. `places` counts the copies ever appended, `again` those beyond an event's first.
     `settled`: acknowledgements, written only for a trace.
     """
 

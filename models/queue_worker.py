@@ -119,11 +119,11 @@ class QueueWorker(Worker):
         if rules.gives_up(outcome, handed) or (requeues and place is None):
             desk.give_up(handling, event, outcome, queue)
             return
-        seconds = desk.wait(handling, event, outcome, handed, waited)
+        seconds, waited = desk.wait(handling, event, outcome, handed, waited)
         if requeues and place is not None:
-            desk.deliver_later(InPlace(queue, place, event, handed, seconds or waited), seconds)
+            desk.deliver_later(InPlace(queue, place, event, handed, waited), seconds)
         else:
-            desk.deliver_later(Again(queue, queue.journey, event, handed, seconds or waited), seconds)
+            desk.deliver_later(Again(queue, queue.journey, event, handed, waited), seconds)
 
     def line_behind(self) -> int:
         """As of any worker: what is ready, and what its life was pushed."""

@@ -1,10 +1,11 @@
 """Trying again: `retry` inside one delivery, which holds its worker, and `redelivery` by the broker."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from models.backoff import Delays
+from models.scalars import TABLE
 from simulator.spec import Spec
 from simulator.units import Duration, Fraction
 
@@ -33,16 +34,28 @@ class TokenBudget(Spec):
     timeout_cost: float = Field(gt=0.0, strict=True)
 
 
+class ThrottleBudget(Spec):
+    """A count that starts at `max_tokens`, loses 1 per failed try and gains `token_ratio` per success; retries are made
+    only while it is above half of `max_tokens` (gRPC's `retryThrottling`, gRFC A6).
+    """
+
+    max_tokens: float = Field(gt=0.0, le=1e6, strict=True)
+    token_ratio: float = Field(gt=0.0, strict=True)
+
+
+Budget = RatioBudget | TokenBudget | ThrottleBudget
+
+
 class Retry(Delays):
     """Attempts within one delivery: `max_attempts` with the first, none begun later than `max_elapsed` after it.
 
-    `budget`: tokens that retries take, as soon as they are decided on; `scope`: shared by the workers of one instance's
-    life, or by the group for the whole run.
+    `budget`: tokens that retries take, as soon as they are decided on, or need; `scope`: shared by the workers of one
+    instance's life, or by the group for the whole run.
     """
 
     max_attempts: int = Field(3, ge=1, strict=True)
     max_elapsed: Duration | None = None
-    budget: RatioBudget | TokenBudget | None = None
+    budget: Annotated[Budget | None, TABLE] = None
     scope: Literal["instance", "group"] = "instance"
 
     def permits(self, failed: int, elapsed: float) -> bool:
@@ -75,13 +88,17 @@ class Redelivery(Delays):
         return (failed - 1) % (rounds + 1) < rounds
 
     def wait(self, failed: int, luck: float, previous: float = 0.0) -> float:
-        """Seconds to wait after the `failed`-th failed delivery (1 = the first).
+        """Seconds to wait after the `failed`-th failed delivery (1 = the first); `luck` and `previous` as for `delay`."""
+        return self.wait_step(failed, luck, previous)[0]
+
+    def wait_step(self, failed: int, luck: float, previous: float = 0.0) -> tuple[float, float]:
+        """The same wait, and what the next one has to know of it.
 
         `immediate` deliveries without delay precede each delayed one, which are counted by themselves: 5 immediate and
-        3 delayed rounds are the 24 deliveries of NServiceBus. `luck` and `previous` as for `delay`; `previous` is the
-        last wait that was not an immediate one.
+        3 delayed rounds are the 24 deliveries of NServiceBus. What is remembered is of the last wait that was not an
+        immediate one.
         """
         delayed, place = divmod(failed - 1, (self.immediate or 0) + 1)
         if not self.delayed or place < (self.immediate or 0):
-            return 0.0
-        return self.delay(delayed + 1, luck, previous)
+            return 0.0, previous
+        return self.step(delayed + 1, luck, previous)

@@ -38,7 +38,7 @@ def _optional_table(value: Any) -> Any:
 
 def _table(value: Any) -> Any:
     if isinstance(value, str):
-        raise PydanticCustomError("preset", "must be a table (presets are not supported yet)")
+        raise PydanticCustomError("no_preset", "must be a table")
     return value
 
 
@@ -46,7 +46,4 @@ UNLIMITED = BeforeValidator(_unlimited)
 """Marks a field whose None is spelt `"unlimited"` in a scenario."""
 
 TABLE = BeforeValidator(_optional_table)
-"""Marks an optional table: `"none"` is None, and the name of a preset is refused."""
-
-PROFILE_TABLE = BeforeValidator(_table)
-"""Marks a table that comes from the profile where it is not given."""
+"""Marks an optional table: `"none"` is None."""

@@ -23,8 +23,8 @@ class Home(Protocol):
 
 
 class Again:
-    """A delivery to come, at the tail of `home`: how often the event failed (log) or was handed out (else), and its last
-    delay (s)."""
+    """A delivery to come, at the tail of `home`: how often the event failed (log) or was handed out (else), and what its next
+    delay has to know of the last (`waited`: that delay (s), but for jitter that remembers something else)."""
 
     __slots__ = ("count", "event", "home", "journey", "waited")
 
@@ -81,10 +81,11 @@ class Settlement:
         self.letter_age = channel.spec.longest_stay
         self.source = channel.messages.add_source(group)
 
-    def wait(self, handling: Handling, event: int, outcome: int, failed: int, waited: float) -> float:
-        """Seconds until the next delivery, after the `failed`-th one that failed, with `outcome`."""
+    def wait(self, handling: Handling, event: int, outcome: int, failed: int, waited: float) -> tuple[float, float]:
+        """Seconds until the next delivery, after the `failed`-th one that failed, with `outcome`; and what the wait after that
+        has to know, as `waited` says it of the one before."""
         luck = handling.redelivery_luck(event, handling.journey.turn(event, outcome >= SHORT))
-        return self.rules.redelivery.wait(failed, luck, waited)
+        return self.rules.redelivery.wait_step(failed, luck, waited)
 
     def deliver_later(self, again: Again, seconds: float) -> None:
         """The copy comes back after its delay: to its place in a queue, or to the tail of a partition or queue."""

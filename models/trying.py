@@ -32,7 +32,7 @@ class Trying(Calling):
     def tries(self, handling: Handling, event: int) -> Story:
         """The tries of `retry`, each through the breaker."""
         retry, sim, gate, budget = self.rules.retry, self.sim, self.life.gate, self.life.budget
-        began, failed, waited, taken = sim._now, 0, 0.0, 0.0
+        began, failed, waited, taken, memory = sim._now, 0, 0.0, 0.0, 0.0
         if budget is not None:
             budget.begins(began)
         while True:
@@ -48,10 +48,14 @@ class Trying(Calling):
             if outcome <= SUPPRESSED or outcome == RETURNED or retry is None:
                 return outcome
             failed += 1
-            if (outcome == POISON and self.rules.knows_poison) or failed >= retry.max_attempts:
+            if outcome == POISON and self.rules.knows_poison:
+                return outcome
+            if budget is not None and outcome < SHORT:
+                budget.failed()
+            if failed >= retry.max_attempts:
                 return outcome
             luck = handling.retry_luck(event, handling.journey.turn(event, outcome >= SHORT))
-            waited = retry.delay(failed, luck, waited)
+            waited, memory = retry.step(failed, luck, memory)
             if not retry.permits(failed, sim._now + waited - began):
                 return outcome
             if budget is not None and not (taken := budget.takes(outcome in (TIMEOUT, OVERDUE), sim._now)):

@@ -111,12 +111,13 @@ def delays(draw: st.DrawFn, positive: bool = False) -> Tables:
                 {"backoff": "fixed", "base": base},
                 {"backoff": "linear", "base": base},
                 {"backoff": "exponential", "base": base, "factor": 3.0, "cap": 5.0},
+                {"base": base, "jitter": "decorrelated_v2"},
                 *([] if positive else [{"backoff": "none"}]),
             ]
         )
     )
     found = dict(found)
-    if jitter is not None and not (positive and jitter == "full"):
+    if jitter is not None and "jitter" not in found and not (positive and jitter == "full"):
         found["jitter"] = jitter
         if jitter == "proportional":
             found["spread"] = draw(st.sampled_from([0.2, 0.8]))
@@ -124,12 +125,21 @@ def delays(draw: st.DrawFn, positive: bool = False) -> Tables:
 
 
 @st.composite
-def retries(draw: st.DrawFn, budgets: bool = False) -> Tables:
+def retries(draw: st.DrawFn) -> Tables:
     found = {"max_attempts": draw(st.integers(1, 4)), **draw(delays())}
     if draw(st.booleans()):
         found["max_elapsed"] = draw(ticks)
-    if budgets and draw(st.booleans()):
-        found |= {"budget": {"ratio": 0.2, "burst": 2}, "scope": draw(st.sampled_from(["instance", "group"]))}
+    if draw(st.booleans()):
+        found["budget"] = draw(
+            st.sampled_from(
+                [
+                    {"ratio": 0.5, "burst": 2.0},
+                    {"tokens": 3.0, "cost": 1.0, "refund": 0.5, "timeout_cost": 2.0},
+                    {"max_tokens": 4.0, "token_ratio": 0.5},
+                ]
+            )
+        )
+        found["scope"] = draw(st.sampled_from(["instance", "group"]))
     return found
 
 
@@ -216,7 +226,7 @@ def chains(draw: st.DrawFn, tables: Tables) -> None:
     for place, name in enumerate(names[:-1]):
         if draw(st.booleans()):
             called = st.lists(st.sampled_from(names[place + 1 :]), min_size=1, max_size=2)
-            more = {"retry": retries(budgets=True), "timeout": st.sampled_from([0.25, 0.5, 2.0])}
+            more = {"retry": retries(), "timeout": st.sampled_from([0.25, 0.5, 2.0])}
             tables[name] |= draw(table({"dependencies": called}, more))
 
 

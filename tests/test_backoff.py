@@ -78,6 +78,9 @@ def test_a_list_contradicts_every_field_of_a_rule(spec: type[Delays], rule: dict
         {"spread": 1.5},
         {"base": "-1s"},
         {"jitter": "some"},
+        {"jitter": "decorrelated_v2", "delays": [1]},
+        {"jitter": "decorrelated_v2", "backoff": "fixed"},
+        {"jitter": "decorrelated_v2", "factor": 3},
         {"bas": 1},
     ],
 )
@@ -87,13 +90,15 @@ def test_impossible_delays_are_refused(fields: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("backoff", ["linear", "exponential"])
-@pytest.mark.parametrize("jitter", ["none", "full", "equal", "decorrelated", "proportional"])
+@pytest.mark.parametrize("jitter", ["none", "full", "equal", "decorrelated", "decorrelated_v2", "proportional"])
 def test_no_number_of_attempts_overflows(backoff: str, jitter: str) -> None:
-    policy = delays(backoff=backoff, jitter=jitter, base=1e300, factor=1000)
-    previous = 0.0
-    for attempt in (1, 2, 700, 10**9):
-        previous = policy.delay(attempt, ALMOST_ONE, previous)
-        assert math.isfinite(previous)
+    smooth = jitter == "decorrelated_v2"
+    rule = {} if smooth else {"backoff": backoff, "factor": 1000}
+    policy, previous = delays(jitter=jitter, base=1e300, **rule), 0.0
+    for attempt in (1, 2, 700, 1000, 1001, 1002, 10**9):
+        seconds, previous = policy.step(attempt, ALMOST_ONE, previous)
+        assert math.isfinite(seconds)
+        assert seconds >= (1e15 if smooth and attempt > 1 else 0.0)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +110,7 @@ def test_jitter_spreads_evenly_between_its_bounds(jitter: str, low: float, high:
         assert policy.delay(3, luck) == pytest.approx(0.4 * (low + (high - low) * luck))
 
 
-@pytest.mark.parametrize("jitter", ["full", "equal", "decorrelated", "proportional"])
+@pytest.mark.parametrize("jitter", ["full", "equal", "decorrelated", "decorrelated_v2", "proportional"])
 def test_jitter_never_exceeds_the_cap(jitter: str) -> None:
     policy = delays(**EXPONENTIAL, jitter=jitter)
     assert all(policy.delay(n, luck, 2.0) <= 2.0 for n in range(1, 9) for luck in (0.0, 0.5, ALMOST_ONE))
@@ -154,6 +159,41 @@ def test_decorrelated_jitter_grows_from_its_memory() -> None:
         assert_mean([run[n - 1] for run in runs], 0.1 * (2 * 1.5**n - 1))
     assert policy.delay(1, 0.0) == policy.delay(5, 0.0, previous=9.0) == pytest.approx(0.1)
     assert policy.delay(5, 0.5, previous=1.0) == pytest.approx((0.1 + 3.0) / 2)
+
+
+def point(place: float) -> float:
+    """The point that decorrelated_v2 has reached at `place`, the tries before this one and a uniform part of it."""
+    return 2.0**place * math.tanh(math.sqrt(4.0 * place))
+
+
+def test_decorrelated_v2_has_the_means_of_pollys_formula() -> None:
+    """Of f = 1: 0.87, 1.16, 2.08, 4.12, 8.24, 16.5, which are differences of the mean points; each draw is of one uniform."""
+    policy, luck = delays(base=1, jitter="decorrelated_v2"), random.Random(8)
+    points = [statistics.fmean(point(n + (k + 0.5) / 1000) for k in range(1000)) for n in range(6)]
+    means = [(points[n] - (points[n - 1] if n else 0.0)) / 1.4 for n in range(6)]
+    assert means == pytest.approx([0.87, 1.16, 2.08, 4.12, 8.24, 16.5], abs=0.05)
+    runs = []
+    for _ in range(20_000):
+        made, known = [], 0.0
+        for attempt in range(1, 7):
+            seconds, known = policy.step(attempt, luck.random(), known)
+            made.append(seconds)
+        runs.append(made)
+    for n, mean in enumerate(means):
+        assert_mean([made[n] for made in runs], mean)
+
+
+def test_decorrelated_v2_goes_to_the_same_point_whatever_was_drawn_before() -> None:
+    """And a cap shortens waits without a trace in those after it."""
+    free, capped = (delays(base="2s", jitter="decorrelated_v2", **cap) for cap in ({}, {"cap": "5s"}))
+    for lucks in ((0.1, 0.9, 0.0, 0.5), (0.8, 0.0, 0.99, 0.5)):
+        known, waits = 0.0, []
+        for attempt, luck in enumerate(lucks, 1):
+            seconds, other = free.step(attempt, luck, known)
+            assert capped.step(attempt, luck, known) == (min(5.0, seconds), other)
+            waits.append(seconds)
+            known = other
+        assert sum(waits) == pytest.approx(2 / 1.4 * point(3.5))
 
 
 def test_retry_stops_after_its_attempts_or_its_time_whichever_is_first() -> None:

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from models.budget import BudgetState
-from models.retry import RatioBudget, TokenBudget
+from models.retry import RatioBudget, ThrottleBudget, TokenBudget
 
 
 def amplification(budget: BudgetState, failure: float, attempts: int, calls: int) -> float:
@@ -21,6 +21,7 @@ def amplification(budget: BudgetState, failure: float, attempts: int, calls: int
             if luck.random() >= failure:
                 budget.succeeded(taken)
                 break
+            budget.failed()
             if left == 0 or not (taken := budget.takes(timed_out=False, now=0.0)):
                 break
     return tries / calls
@@ -81,3 +82,33 @@ def test_the_long_run_amplification_of_the_aws_bucket(cost: int, failure: float,
     budget = BudgetState(TokenBudget(tokens=500.0, cost=float(cost), refund=1.0, timeout_cost=2.0 * cost))
     budget.tokens = 0.0  # the long run, without the first burst
     assert amplification(budget, failure, attempts=3, calls=100_000) == pytest.approx(expected, abs=0.008)
+
+
+def test_failures_take_from_a_throttle_and_above_half_of_it_retries_are_free() -> None:
+    budget = BudgetState(ThrottleBudget(max_tokens=10.0, token_ratio=0.1))
+    for left in (9, 8, 7, 6):
+        budget.failed()
+        assert budget.takes(timed_out=False, now=0.0) > 0.0
+        assert budget.tokens == left
+    budget.failed()
+    assert budget.takes(timed_out=False, now=0.0) == 0.0
+    budget.failed()
+    for _ in range(10):
+        budget.succeeded(0.0)
+        assert budget.takes(timed_out=False, now=0.0) == 0.0
+    budget.succeeded(1.0)
+    assert budget.takes(timed_out=False, now=0.0) > 0.0
+    for _ in range(20):
+        budget.failed()
+    assert budget.tokens == 0.0
+
+
+@pytest.mark.parametrize(("failure", "sustained"), [(0.05, True), (0.08, True), (0.10, False), (0.15, False), (0.3, False)])
+def test_a_throttle_sustains_retries_up_to_a_failure_rate_of_r_over_1_plus_r(failure: float, sustained: bool) -> None:
+    """With r = 0.1 that is 1/11: below it four tries follow each other as without a budget, above it the count falls to half
+    and stays there, where only the tokens of successes between two failures allow a retry."""
+    budget = BudgetState(ThrottleBudget(max_tokens=1000.0, token_ratio=0.1))
+    budget.tokens = 500.0
+    free = (1 - failure**4) / (1 - failure)
+    found = amplification(budget, failure, attempts=4, calls=40_000)
+    assert (found > 1 + 0.9 * (free - 1)) == sustained

@@ -27,6 +27,7 @@ MORE = {
     "check": [],
     "schema": [],
     "profile": [],
+    "presets": [],
     "report": [],
     "fit service": [],
     "fit incidents": [],

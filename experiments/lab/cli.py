@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 
-from experiments.lab.commands import chaos, check, compare, experiment, fit, plan, profile, report, run, sweep
+from experiments.lab.commands import chaos, check, compare, experiment, fit, plan, presets, profile, report, run, sweep
 
 app = typer.Typer(
     help="What happens to an event-driven system when parts of it fail.",
@@ -42,6 +42,7 @@ _add(experiment.experiment, "edasim experiment retry_policies --quick")
 _add(check.check, "edasim check orders")
 _add(check.schema, "edasim schema > scenario.schema.json")
 _add(profile.profile, "edasim profile kafka-3")
+_add(presets.presets, "edasim presets resilience4j")
 app.add_typer(fit.app, name="fit")
 
 
