@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import simpy
 
@@ -16,9 +16,6 @@ from models.record import CUT_OFF, DOWN, PAUSED, RUNNING, STARTING
 from models.uplink import Trip, Uplink
 from simulator.recorder import Trail
 from simulator.simulation import Simulation, Waker
-
-if TYPE_CHECKING:
-    from models.memory import Memory
 
 
 class Worker(Protocol):
@@ -37,6 +34,18 @@ class Worker(Protocol):
 
     def uncommitted(self, topic: int) -> Iterator[int]:
         """Events of a topic whose publishes wait for a commit."""
+
+
+class Memory(Protocol):
+    """The memory of an instance, as far as that must know it. `kills`: when a lack of it ended its process (s)."""
+
+    kills: list[float]
+
+    def take(self, life: Life, topic: int, event: int) -> None:
+        """An event was handed to it."""
+
+    def set_left(self, left: float, life: Life | None) -> None:
+        """Another share of it can be used from now on."""
 
 
 class Life:

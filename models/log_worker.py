@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from models.handling import Handling
+from models.instance import Memory
 from models.journey import CONSUMER
 from models.log import Cursor, Partition, Seek
 from models.log_life import LogLife
-from models.memory import Memory
 from models.outcome import OK, RETURNED, SUPPRESSED
 from models.rules import Rules
 from models.settlement import Again, Settlement

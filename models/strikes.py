@@ -6,22 +6,21 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import simpy
 
+from models.cluster import Cluster
 from models.faults import Fault
 from models.group import Group
 from models.instance import Instance
-from models.links import Cut
+from models.links import Cut, Links
 from models.nodes import Node
 from models.producing import OpenProducing, Producing
+from models.resources import Resources
 from models.server import Server
 from simulator.modifiers import Modified, any_of
 from simulator.simulation import Simulation
-
-if TYPE_CHECKING:
-    from models.parts import Parts
 
 DOWNING = ("crash", "stop", "pause", "outage", "power_loss")
 
@@ -63,6 +62,17 @@ class Strike:
     target: Target
     begin: Callable[[], object]
     end: Callable[[], object]
+
+
+class Parts(Protocol):
+    """What faults strike, by path."""
+
+    groups: dict[str, Group]
+    servers: dict[str, Server]
+    producers: dict[str, Producing]
+    links: Links
+    cluster: Cluster | None
+    resources: Resources | None
 
 
 class Strikes:
