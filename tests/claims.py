@@ -277,6 +277,7 @@ def never_gives_up(consumer: Consumer, system: System) -> bool:
     assert consumer.redelivery is not None
     first = consumer.commit == "before" or consumer.acknowledge == "before"
     first |= any(removes(system, topic) for topic in consumer.topics)
+    first |= consumer.shed_above is not None
     return consumer.redelivery.max_deliveries == 0 and consumer.permanent == "retry" and not first
 
 

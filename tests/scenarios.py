@@ -185,6 +185,16 @@ def breakers() -> st.SearchStrategy[Tables]:
     )
 
 
+def limits_of_tries() -> Tables:
+    """What keeps an instance from trying too much, by field."""
+    waits = st.sampled_from([0.0, 0.25, 1.0, 5.0])
+    return {
+        "rate_limit": table({"rate": st.sampled_from([0.5, 2.0, 4.0]), "burst": st.integers(1, 3), "max_wait": waits}),
+        "bulkhead": table({"max_concurrent": st.integers(1, 3)}, {"max_wait": waits}),
+        "throttle": table({}, {"k": st.sampled_from([0.5, 1.0, 2.0]), "window": st.sampled_from([0.5, 3.0, 120.0])}),
+    }
+
+
 def dead_letters(topic: str) -> st.SearchStrategy[Tables]:
     return st.one_of(
         st.just({"topic": topic}),
@@ -271,7 +281,10 @@ LOG = {
     "static_membership": st.booleans(),
 }
 QUEUE = {
-    "prefetch": st.integers(1, 5),
+    "prefetch": st.one_of(
+        st.integers(1, 5),
+        st.sampled_from([0.25, 1.0]).map(lambda target: {"min": 1, "max": 4, "target": target}),
+    ),
     "acknowledge": st.sampled_from(["after", "before"]),
     "single_active": st.booleans(),
     "heartbeat_timeout": ticks,
@@ -314,6 +327,8 @@ def consumers(draw: st.DrawFn, topics: list[str], delivery: str, letters: str, t
         "timeout": st.sampled_from([0.25, 0.5, 1.0, 3.0]),
         "memory": st.sampled_from(["2KiB", "8KiB"]),
         "startup": durations(),
+        "shed_above": st.integers(0, 6),
+        **limits_of_tries(),
         "retry": retries(),
         "redelivery": redeliveries(delivery),
         "breaker": breakers(),
@@ -332,6 +347,10 @@ def consumers(draw: st.DrawFn, topics: list[str], delivery: str, letters: str, t
     found = draw(table({"topic": st.just(topics[0] if len(topics) == 1 else topics), "service": durations(0.5)}, optional))
     if "dependencies" in found and draw(st.booleans()):
         found["hedge_after"] = draw(st.sampled_from([0.0, 0.125])) if "timeout" in found else draw(short)
+    if found.get("service_per") == "batch":
+        found.pop("shed_above", None)
+    if isinstance(found.get("prefetch"), dict) and "dependencies" not in found:
+        found["prefetch"] = found["prefetch"]["max"]
     if draw(st.booleans()):
         found["dead_letter"] = draw(dead_letters(letters))
         if draw(st.booleans()):

@@ -25,6 +25,9 @@ POLICIES: dict[str, Tables] = {
     "marks": {"idempotency": {"ttl": 3.0, "latency": 0.05}},
     "transaction": {"idempotency": {"ttl": 1000.0, "latency": 0.05, "order": "transaction"}},
     "timeout": {"timeout": 0.5},
+    "rate limit": {"rate_limit": {"rate": 2.0, "burst": 2, "max_wait": 1.0}},
+    "bulkhead": {"bulkhead": {"max_concurrent": 1, "max_wait": 0.25}},
+    "throttle": {"throttle": {"k": 1.5, "window": 5.0}},
     "wide": {"concurrency": "unlimited"},
     "two workers": {"concurrency": 2},
     "publishes": {"publishes": [{"topic": "done", "probability": 0.7, "count": 2}]},
@@ -34,6 +37,7 @@ POLICIES: dict[str, Tables] = {
     "slow start": {"startup": {"dist": "exponential", "mean": 1.0}},
 }
 OF_A_LOG: dict[str, Tables] = {
+    "sheds": {"shed_above": 6, "service_per": "event"},
     "batches": {"service_per": "batch", "batch": 4},
     "auto": {"commit": "auto", "commit_interval": 1.0, "batch": 3},
     "by record": {"commit": "record", "batch": 3},
@@ -47,6 +51,8 @@ OF_A_LOG: dict[str, Tables] = {
 }
 OF_A_QUEUE: dict[str, Tables] = {
     "prefetch": {"prefetch": 2},
+    "back pressure": {"prefetch": {"min": 1, "max": 6, "target": 0.5}},
+    "sheds": {"shed_above": 6},
     "acknowledged first": {"acknowledge": "before"},
     "single active": {"single_active": True},
     "impatient": {"consumer_timeout": 1.5},
@@ -54,6 +60,7 @@ OF_A_QUEUE: dict[str, Tables] = {
 }
 OF_A_LEASE: dict[str, Tables] = {
     "batches": {"service_per": "batch", "batch": 4},
+    "sheds": {"shed_above": 6, "service_per": "event"},
     "deleted first": {"acknowledge": "before", "batch": 3},
     "extended": {"extend_lease": True},
     "short lease": {"visibility_timeout": 0.5},
