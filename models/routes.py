@@ -56,7 +56,7 @@ class Routes:
 
     def target(self, number: int, replicas: ReplicaSet) -> int | None:
         """The node to which it sends what belongs to a partition: the one that it knows, until that fails; then the leader
-        of which the nodes know that it reaches, or any node, to hear that there is none: from a dead process at once."""
+        of which the nodes know that it reaches, or any node, to hear that there is none: from a dead process, or on the way, at once."""
         known = self._known.get(number)
         if known is not None:
             return known
@@ -68,7 +68,8 @@ class Routes:
             known = replicas.leader
         else:
             nodes = self.cluster.nodes
-            return next(iter(informed or sorted(reached, key=lambda node: nodes[node].dark)), None)
+            asked = informed or sorted(reached, key=lambda node: nodes[node].dark)
+            return next(iter(asked or filter(self.is_refused, range(len(nodes)))), None)
         assert known is not None
         self._known[number] = known
         return known
