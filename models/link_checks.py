@@ -56,8 +56,9 @@ def _known(members: Sequence[str]) -> list[str]:
 
 
 def _is_called(dependency: str, scenario: Outline) -> bool:
-    callers = [*scenario.consumers.values(), *scenario.dependencies.values()]
-    return any(dependency in caller.dependencies for caller in callers)
+    called = [name for consumer in scenario.consumers.values() for name in consumer.dependencies]
+    called += [name for caller in scenario.dependencies.values() for name in caller.dependencies]
+    return dependency in called
 
 
 def _carries_requests(target: str, members: Sequence[str], scenario: Outline) -> bool:

@@ -120,6 +120,7 @@ class Links:
         self.weather: list[Callable[[], None]] = []
         self._ends = [(ends_of(name), link) for name, link in spec.links.items()]
         self._ways: list[tuple[str, str, Way]] = []
+        self._troubles: list[Trouble] = []
 
     @property
     def cost_nothing(self) -> bool:
@@ -169,6 +170,7 @@ class Links:
         if trouble.is_barrier:
             self.cut(trouble)
             return
+        self._troubles.append(trouble)
         for way in self._struck(trouble):
             way.put_on(trouble)
         self._tell(self.weather)
@@ -178,6 +180,7 @@ class Links:
         if trouble.is_barrier:
             self.heal(trouble)
             return
+        self._troubles.remove(trouble)
         for way in self._struck(trouble):
             way.take_off(trouble)
         self._tell(self.weather)
@@ -210,4 +213,7 @@ class Links:
         way = Way(self.sim, stream or f"network/{sender} -> {receiver}", (link.latency, *more), link.loss)
         way.varies = self.may_vary(sender, receiver)
         self._ways.append((sender, receiver, way))
+        for trouble in self._troubles:
+            if way.varies and meets(trouble.target, sender, receiver):
+                way.put_on(trouble)
         return way

@@ -56,7 +56,8 @@ class Routes:
 
     def target(self, number: int, replicas: ReplicaSet) -> int | None:
         """The node to which it sends what belongs to a partition: the one that it knows, until that fails; then the leader
-        of which the nodes know that it reaches, or any node, to hear that there is none: from a dead process, or on the way, at once."""
+        of which the nodes know that it reaches, or any node, to hear that there is none: at once from a dead process, or where
+        the way is refused."""
         known = self._known.get(number)
         if known is not None:
             return known

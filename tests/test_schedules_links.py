@@ -13,6 +13,9 @@ import pytest
 from played import Played, Tables, fault, together
 from published import Published, cut
 
+from models.scenario import Scenario
+from models.topology import affected
+
 LEADER: Tables = {"acks": "leader"}
 SURE: Tables = {"acks": "all", "idempotent": True}
 HASTY: Tables = {**LEADER, "request_timeout": 1.5}
@@ -228,6 +231,19 @@ def test_idempotency_within_a_transaction_suppresses_the_second_of_a_doubled_cal
     assert calling(twice(0.5, 1.0, CALLS), idempotency=marks).effects() == [(2, 0), (3, 1)]
 
 
+def test_a_call_that_a_dependency_makes_is_late_lost_or_doubled_too() -> None:
+    """1 s of its own work, then 0.5 s at the one that it calls."""
+    more = {"dependencies": {"d": {"latency": 1.0, "dependencies": ["e"], "timeout": 2.0}, "e": {"latency": 0.5}}}
+    asked = {"dependencies": ["d"], "service": 0.0, "redelivery": {"max_deliveries": 9, "through": "seek"}}
+    onward, run = "dependencies.d -> dependencies.e", {}
+    for trouble in (delay(1.5, 1.0, onward, 0.25), loss(1.5, 1.0, "dependencies.e"), twice(1.5, 1.0, onward)):
+        run[trouble["kind"]] = log(trouble, events=1, more=more, **asked)
+    assert run["delay"].effects() == [(2.75, 0)]
+    assert run["loss"].effects() == [(5.5, 0)]
+    assert run["duplicate"].effects() == [(2.5, 0)]
+    assert run["duplicate"].value("dependencies.e", "calls") == 2
+
+
 # -- together --
 
 
@@ -284,6 +300,34 @@ def test_a_loss_of_everything_is_a_partition(target: str) -> None:
     ]
     assert measured(runs[0]) == measured(runs[1])
     assert runs[0].effects() == runs[1].effects() != Published(HASTY, consumer=consumer | {"dependencies": []}).effects()
+
+
+@pytest.mark.parametrize(
+    ("target", "groups"),
+    [
+        ("network", ["c", "other", "after"]),
+        ("broker.nodes[0]", ["c", "other", "after"]),
+        ("broker -> consumers.c", ["c", "after"]),
+        ("consumers.other -> dependencies.d", ["other"]),
+        ("dependencies.d", ["c", "other", "after"]),
+        ("producers.q -> broker", ["other"]),
+    ],
+)
+def test_a_fault_on_links_touches_the_groups_at_their_ends_and_those_downstream(target: str, groups: list[str]) -> None:
+    arrivals = {"process": "constant", "rate": 1.0}
+    tables = {
+        "run": {"duration": 10.0},
+        "producers": {"p": {"topic": "t", "arrivals": arrivals}, "q": {"topic": "v", "arrivals": arrivals}},
+        "dependencies": {"d": {"latency": 1.0}},
+        "consumers": {
+            "c": {"topic": "t", "dependencies": ["d"], "publishes": [{"topic": "u"}]},
+            "other": {"topic": "v", "dependencies": ["d"]},
+            "after": {"topic": "u"},
+        },
+        "faults": [delay(1.0, 1.0, target, 1.0)],
+    }
+    scenario = Scenario.from_dict(tables)
+    assert affected(scenario.faults[0], scenario) == [f"consumers.{group}" for group in groups]
 
 
 # -- at random --
