@@ -9,8 +9,8 @@ from models.arrivals import ClosedArrivals
 from models.chain import Chain
 from models.channel import Channel
 from models.cluster import Cluster
-from models.courier import BROKER
 from models.course import Course
+from models.ends import BROKER
 from models.group import Group
 from models.handling import Handling
 from models.injection import Injection
@@ -154,7 +154,9 @@ class Assembly:
 
     def _is_apart(self, path: str, others: list[str]) -> bool:
         """Whether the network can do anything to what goes from one component to others."""
-        return not self.parts.links.cost_nothing or may_cut(self.scenario, path, others)
+        links = self.parts.links
+        varies = any(links.may_vary(*ends) for other in others for ends in ((path, other), (other, path)))
+        return varies or not links.cost_nothing or may_cut(self.scenario, path, others)
 
     def _producer(self, name: str) -> Producing:
         spec, path = self.scenario.producers[name], f"producers.{name}"
@@ -220,7 +222,7 @@ class Assembly:
         links, cluster, broker = parts.links, parts.cluster, scenario.broker
         breaks = cluster is not None and can_break(scenario)
         for instance in group.instances:
-            if not links.cost_nothing or broker.deliver_latency.mean:
+            if not links.cost_nothing or links.troubled or broker.deliver_latency.mean:
                 trip = Trip(self.sim, links, instance.name, broker.nodes, broker.deliver_latency)
                 instance.trip = None if trip.costs_nothing else trip
             if cluster is not None and breaks:
@@ -247,7 +249,7 @@ class Assembly:
             name = f"{group.name} -> topics.{topic.name}"
             if group.spec.outbox is not None:
                 poll = group.spec.outbox.poll
-                group.outboxes[topic.name] = Outbox(sim, group.name, name, terms, topic, poll, place)
+                group.outboxes[topic.name] = Outbox(sim, f"{group.name}[outbox]", name, terms, topic, poll, place)
             for instance in () if group.outboxes else group.instances:
                 instance.outgoing[topic.name] = Outgoing(sim, instance.name, name, terms, topic, instance.place)
         if group.outboxes:

@@ -66,6 +66,7 @@ class Client:
         self._deadlines: DelayLine[Letter] = DelayLine(sim, self._expire, place)
         self.look()
         cluster.disturbed.append(self.look)
+        cluster.links.weather.append(self.look)
 
     def look(self) -> None:
         """Nodes or links have changed."""
@@ -73,13 +74,14 @@ class Client:
         if self.clear:
             routes.learn(self.topic.replicas)
         courier.look()
-        held_up = routes.lossy or self._gathers or courier.frozen or courier.is_blocked()
+        held_up = routes.lossy or routes.troubled or self._gathers or courier.frozen or courier.is_blocked()
         self.clear = routes.open and routes.swift and not held_up
-        if not routes.open:
+        if not routes.open or routes.troubled:
             coming = self.buffer.coming.values()
             for entry in [each for each in coming if each.sender is self and each.commit >= self.sim.now]:
-                if not routes.reaches(entry.leader):
+                if not routes.reaches(entry.leader) or routes.back[entry.leader].troubles:
                     self.recall(entry)
+        courier.hang_up_what_broke()
 
     # -- publishing ---------------------------------------------------------------------------------------------------
 

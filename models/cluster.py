@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from models.broker import Broker
+from models.detours import Detours
 from models.links import Links
 from models.nodes import Arriving, Following, Node
 from models.replica import ReplicaSet
@@ -47,13 +48,12 @@ class Cluster:
         self.blocks = False
         self.full: set[int] = set()
         self._side = {node.number for node in self.nodes}
+        self.detours = Detours(links, [node.path for node in self.nodes])
         links.listeners.append(self.look)
+        if self.detours.ways:
+            links.weather.append(self._feel)
 
     # -- what replicas ask --------------------------------------------------------------------------------------------
-
-    def slowness(self, node: int) -> float:
-        """How many times as long copies to a node take as they should."""
-        return self.nodes[node].slow
 
     def catching_up(self, stream: Stream, node: int, turn: int) -> float:
         """Seconds after which a replica has what it lacks, the `turn`-th time."""
@@ -80,9 +80,17 @@ class Cluster:
         """Whether there is such a process, be it frozen."""
         return not self.nodes[node].down
 
-    def keeps_up(self, node: int) -> bool:
+    def detour(self, leader: int, node: int, identity: int) -> float:
+        """How much longer the links make a copy that sets out now."""
+        return self.detours.seconds(leader, node, identity) if self.detours.ways else 0.0
+
+    def usual_lag(self, leader: int, node: int) -> float:
+        """How long copies take on average, as things are."""
+        return self.mean_lag * self.nodes[node].slow + self.detours.usual_seconds(leader, node)
+
+    def keeps_up(self, leader: int, node: int) -> bool:
         """Whether it copies fast enough to be in sync."""
-        return self.mean_lag * self.nodes[node].slow <= REPLICA_LAG_MAX
+        return self.usual_lag(leader, node) <= REPLICA_LAG_MAX
 
     def election_seconds(self, name: str, turn: int) -> float:
         """From the noticing to a new leader serving."""
@@ -168,6 +176,15 @@ class Cluster:
             replicas.hurry(number, self.mean_lag * factor)
             replicas.look()
 
+    def _feel(self) -> None:
+        """Faults on links between nodes have changed. TCP has through what it sends again, as soon as nothing is lost."""
+        for leader, node in self.detours.eased():
+            for replicas in self.replicas:
+                if replicas.leader == leader and node in replicas.nodes:
+                    replicas.hurry(node, self.usual_lag(leader, node))
+        for replicas in self.replicas:
+            replicas.look()
+
     # -- the controller -----------------------------------------------------------------------------------------------
 
     def look(self) -> None:
@@ -241,7 +258,7 @@ class Cluster:
         leader = replicas.leader
         if leader is None or number == leader or not self.in_quorum(leader) or not self.in_quorum(number):
             return False
-        return not self.keeps_up(number) or not self.in_touch(leader, number)
+        return not self.keeps_up(leader, number) or not self.in_touch(leader, number)
 
     def is_connected(self, path: str, number: int) -> bool:
         """Whether a connection between a component and a node carries anything."""

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Protocol
 
 from models.cluster import Cluster
+from models.ends import BROKER
 from models.entry import INFINITY
 from models.lanes import Lanes
 from models.parcel import DONE, DUE, OUT, RESTING, Parcel
@@ -17,8 +18,6 @@ from models.stored import StoredTopic
 from simulator.recorder import Trail
 from simulator.simulation import COMPLETION, TIMER, WAIT_END, Simulation
 
-BROKER = "broker"
-"""Path of the broker where it publishes itself."""
 RECONNECT = 1.0
 """How long a client waits before it tries again to connect (s): Kafka's `reconnect.backoff.max.ms`."""
 
@@ -104,13 +103,16 @@ class Courier:
             happening()
 
     def look(self) -> None:
-        """Nodes or links have changed: connections to nodes that have gone down now are over, as soon as that is known."""
+        """Nodes or links have changed."""
         self.routes.look()
         if self._stalled and not self.cluster.blocks:
             self._unblock()
+
+    def hang_up_what_broke(self) -> None:
+        """Connections to nodes that have gone down now, or that are reset, are over as soon as that is known."""
         now = self.sim.now
         for node in self.cluster.nodes:
-            if node.broke == now and not node.dark:
+            if (node.broke == now and not node.dark) or self.routes.is_reset(node.number):
                 if seconds := self.routes.back[node.number].mean:
                     self.sim.call_at(now + seconds, COMPLETION, partial(self._hang_up, node.number, now), self.place)
                 else:
@@ -156,11 +158,7 @@ class Courier:
         node = parcel.node = self.routes.target(parcel.number, self.topic.replicas[parcel.number])
         self._watch(parcel)
         if node is not None:
-            request = Request(self, parcel, node)
-            arrive = partial(self.cluster.receive, node, len(request.letters), request)
-            lane = None if self.lanes is None else parcel.number
-            if not self.routes.send(node, request.identity, request.sends, lane, arrive):
-                request.lost()
+            self._post(parcel, node)
         if not self.asks:
             self._resolve(parcel)
 
@@ -168,6 +166,18 @@ class Courier:
         """An event is sent, if it is not the broker itself that moves it."""
         if self.path != BROKER:
             self.topic.passage.sends[event] += 1
+
+    def _post(self, parcel: Parcel, node: int) -> None:
+        """A request goes to a node; it may be refused at once, or arrive twice."""
+        if self.asks and self.routes.is_refused(node):
+            self.answered(parcel, parcel.tries, False)
+            return
+        identity, sends = self.identity(parcel.letters[0].event), parcel.letters[0].sends
+        lane, times = None if self.lanes is None else parcel.number, 2 if self.routes.doubles(node, identity, sends) else 1
+        for request in [Request(self, parcel, node) for _ in range(times)]:
+            arrive = partial(self.cluster.receive, node, len(request.letters), request)
+            if not self.routes.send(node, identity, sends, lane, arrive):
+                request.lost()
 
     def _watch(self, parcel: Parcel) -> None:
         """A try is waited for so long."""

@@ -6,16 +6,20 @@ from collections import Counter
 from collections.abc import Iterator
 
 from models.arrivals import ClosedArrivals
+from models.ends import NETWORK, belongs
 from models.errors import Problem, joined, nearest, one_of, shown
-from models.faults import BUILT, KINDS, LATER_TARGETS, RESOURCES, Fault, Target, parse_target
-from models.links import belongs
+from models.faults import BUILT, KINDS, LATER_TARGETS, LINK_KINDS, RESOURCES, Fault, Target, parse_target
+from models.link_checks import kind_problem, struck_links_problems
 from models.outline import Outline
 
 WAYS = ({"at", "for"}, {"every", "for"}, {"time_to_failure", "time_to_repair"}, {"trace"})
 TIMING = ("at", "for", "every", "time_to_failure", "time_to_repair", "trace")
 MOST_WINDOWS = 100_000  # per target and run
 
-STRENGTH = {"slowdown": "factor", "surge": "factor", "errors": "rate", "poison": "rate"}
+STRENGTH = {
+    "slowdown": "factor", "surge": "factor", "errors": "rate", "poison": "rate",
+    "delay": "add", "loss": "rate", "duplicate": "rate",
+}  # fmt: skip
 """The field that says how strong a fault of that kind is."""
 
 _TARGETS = ["broker.nodes" if kind == "broker" else f"{kind}.NAME" for kind in KINDS]
@@ -37,7 +41,13 @@ def fault_problems(index: int, fault: Fault, scenario: Outline) -> Iterator[Prob
 
 def _of_target(path: str, text: str, fault: Fault, scenario: Outline) -> Iterator[Problem]:
     target = parse_target(text)
-    if target.kind.partition("[")[0] in LATER_TARGETS or "->" in text:
+    if fault.kind in LINK_KINDS:
+        yield from struck_links_problems(path, text, fault, list(members_of(scenario)), scenario)
+        return
+    if text == NETWORK or "->" in text:
+        yield kind_problem(path, text, fault)
+        return
+    if target.kind.partition("[")[0] in LATER_TARGETS:
         yield Problem(path, f"{shown(text)} is not supported yet", one_of(_TARGETS))
         return
     if target.kind == "broker":
@@ -122,13 +132,14 @@ def _of_member(path: str, target: Target, fault: Fault, scenario: Outline) -> It
 
 def _of_strength(path: str, fault: Fault, scenario: Outline) -> Iterator[Problem]:
     needed = STRENGTH.get(fault.kind)
-    for field in ("factor", "rate"):
+    for field in ("factor", "rate", "add"):
         value = getattr(fault, field)
         if field == needed and value is None:
             yield Problem(f"{path}.{field}", "required, but missing", f'must be given with kind = "{fault.kind}"')
         elif field != needed and value is not None and fault.kind in BUILT:
             kinds = [kind for kind, strength in STRENGTH.items() if strength == field]
-            yield Problem(f"{path}.{field}", f"found {shown(value)}", f"only with kind {' or '.join(kinds)}")
+            found = f"found {shown(value)}" if field != "add" else "found one"
+            yield Problem(f"{path}.{field}", found, f"only with kind {' or '.join(kinds)}")
     yield from _of_resource(path, fault, scenario)
     if fault.kind == "slowdown" and fault.factor == 0:
         yield Problem(f"{path}.factor", "found 0.0", "must be above 0")

@@ -21,11 +21,14 @@ Kind = Literal[
     "surge", "power_loss", "exhaustion",
 ]  # fmt: skip
 
+LINK_KINDS: tuple[Kind, ...] = ("delay", "loss", "duplicate")
+"""What happens to what is sent on a link, or on all links from a component and to it."""
+
 KINDS: dict[str, tuple[Kind, ...]] = {
-    "consumers": ("crash", "stop", "pause", "slowdown", "errors", "poison", "exhaustion"),
-    "dependencies": ("crash", "outage", "slowdown", "errors", "exhaustion"),
-    "producers": ("crash", "stop", "pause", "surge", "poison"),
-    "broker": ("crash", "stop", "pause", "power_loss", "slowdown", "exhaustion"),
+    "consumers": ("crash", "stop", "pause", "slowdown", "errors", "poison", "exhaustion", *LINK_KINDS),
+    "dependencies": ("crash", "outage", "slowdown", "errors", "exhaustion", *LINK_KINDS),
+    "producers": ("crash", "stop", "pause", "surge", "poison", *LINK_KINDS),
+    "broker": ("crash", "stop", "pause", "power_loss", "slowdown", "outage", "exhaustion", *LINK_KINDS),
 }
 """The kinds of fault that each kind of component can have."""
 
@@ -36,14 +39,15 @@ RESOURCES: dict[str, tuple[str, ...]] = {
 }
 """What each kind of component can be short of."""
 
-LATER_TARGETS = ("topics", "stores", "network", "links", "sagas", "aggregates")
+LATER_TARGETS = ("topics", "stores", "sagas", "aggregates")
 """The kinds of component that the format lets fail and that cannot yet."""
 
 BUILT = (*dict.fromkeys(kind for kinds in KINDS.values() for kind in kinds), "partition")
 
 
 class Target(NamedTuple):
-    """What a fault hits: `consumers.payment` all members or the component as a whole, `consumers.payment[2]` one."""
+    """What a fault hits: `consumers.payment` all members or the component as a whole, `consumers.payment[2]` one. Faults on
+    links have others: see `models.ends.meets`."""
 
     kind: str
     name: str
@@ -77,7 +81,7 @@ class Fault(Spec):
     kind: Kind = Field(json_schema_extra=later(*BUILT))
     silent: Flag = False
     factor: Rate | None = None
-    add: Dist | None = Field(None, json_schema_extra=later())
+    add: Dist | None = None
     rate: Fraction | None = None
     between: tuple[tuple[Text, ...], tuple[Text, ...]] | None = None
     one_way: Flag = False

@@ -116,9 +116,8 @@ class LeaseWorker(Worker):
     def _fetch(self, trip: Trip) -> Wait:
         """What it has received is on its way; its leases run already."""
         copy, journey = self.batch[0].copy, self.handlings[self.batch[0].queue.topic].journey
-        seconds = trip.fetch(self._node(trip), journey.messages.identity(copy.event), journey.deliveries[copy.event])
-        if seconds > 0.0:
-            yield from self.sleep(seconds)
+        fetch = trip.fetch(self._node(trip), journey.messages.identity(copy.event), journey.deliveries[copy.event])
+        yield from self.await_fetches([fetch], trip.varies)
 
     def _node(self, trip: Trip) -> int:
         return self.instance.index % len(trip.there)

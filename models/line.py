@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from models.call import Call, Called
 from models.links import Links
-from models.outcome import PENDING, REFUSED
+from models.outcome import PENDING, REFUSED, TIMEOUT
 from simulator.simulation import COMPLETION, DELIVERY, TIMER, Simulation
 
 GIVES_UP = 924.6
@@ -17,8 +18,10 @@ class Line:
     """The calls of an instance, or of a dependency, at `path`, to a dependency. What becomes of them on the way is drawn by the
     name of the `sender`, and by a `turn` where it has several lines there.
 
-    What a cut or a loss stops is silent: a request that does not arrive has no effect, a call whose answer does not arrive has
-    had it. The caller waits for its timeout; without one it sees the connection fail when the cut heals, or TCP gives up.
+    A loss is that of a whole message, which nobody sends again. What it or a cut stops is silent: a request that does not
+    arrive has no effect, a call whose answer does not arrive has had it. The caller waits for its timeout; without one it sees
+    the connection fail when the cut heals, or TCP gives up. A request that arrives twice is served twice; nobody waits for what
+    comes of the second.
     """
 
     def __init__(
@@ -43,11 +46,25 @@ class Line:
         elif self.to.loses(identity, n):
             self._lose(call)
         elif seconds := self.to.seconds(identity, n):
-            self.sim.call_at(self.sim._now + seconds, DELIVERY, partial(self._arrive, call, identity, n), self.place)
+            self._send(call, partial(self._arrive, call, identity, n), seconds, self.to.doubles(identity, n))
         else:
+            doubled = self.to.doubles(identity, n)
             self._dialling = call
             self._arrive(call, identity, n)
             self._dialling = None
+            if doubled:
+                self._arrive_again(call)
+
+    def _send(self, call: Call, arrive: Callable[[], None], seconds: float, doubled: bool) -> None:
+        self.sim.call_at(self.sim._now + seconds, DELIVERY, arrive, self.place)
+        if doubled:
+            self.sim.call_at(self.sim._now + seconds, DELIVERY, partial(self._arrive_again, call), self.place)
+
+    def _arrive_again(self, call: Call) -> None:
+        """The server takes it for another request."""
+        again = Call(call.work, call.event, call.last, call.latency, call.error_luck, None, call.onward)
+        again.abandon(TIMEOUT)
+        self.server.call(again)
 
     def _arrive(self, call: Call, identity: int, n: int) -> None:
         """The server serves it for a caller that may have gone."""

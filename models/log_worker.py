@@ -83,13 +83,12 @@ class LogWorker(Worker):
 
     def _fetch(self, trip: Trip) -> Wait:
         """What it has polled is on its way: as long as from the slowest of the nodes that lead what it reads."""
-        seconds = 0.0
+        fetches = []
         for run in self.runs:
             event, journey, led = run.cursor.records[run.offset], run.cursor.journey, run.cursor.partition.led
             leader = led.leader if led is not None and led.leader is not None else run.cursor.partition.number % len(trip.there)
-            seconds = max(seconds, trip.fetch(leader, journey.messages.identity(event), journey.deliveries[event]))
-        if seconds > 0.0:
-            yield from self.sleep(seconds)
+            fetches.append(trip.fetch(leader, journey.messages.identity(event), journey.deliveries[event]))
+        yield from self.await_fetches(fetches, trip.varies)
 
     def _fill(self, memory: Memory) -> None:
         """What it has polled takes room."""

@@ -77,9 +77,6 @@ class Nodes(Protocol):
     interval: float | None
     mean_lag: float
 
-    def slowness(self, node: int) -> float:
-        """How many times as long copies to a node take as they should."""
-
     def catching_up(self, stream: Stream, node: int, turn: int) -> float:
         """Seconds after which a replica has what it lacks, the `turn`-th time."""
 
@@ -98,7 +95,10 @@ class Nodes(Protocol):
     def lives(self, node: int) -> bool:
         """Whether there is such a process, be it frozen."""
 
-    def keeps_up(self, node: int) -> bool:
+    def usual_lag(self, leader: int, node: int) -> float:
+        """How long copies take on average, as things are."""
+
+    def keeps_up(self, leader: int, node: int) -> bool:
         """Whether it copies fast enough to be in sync."""
 
     def watch_followers(self, replicas: Following) -> None:

@@ -16,6 +16,7 @@ from models.queue import Queue
 from models.resources import Resources
 from models.scenario import Scenario
 from models.server import Server
+from models.trouble import troubled
 from simulator.simulation import Simulation
 
 
@@ -26,7 +27,7 @@ class Parts:
     def __init__(self, sim: Simulation, scenario: Scenario) -> None:
         self.sim = sim
         self.scenario = scenario
-        self.links = Links(sim, scenario.network or Network())
+        self.links = Links(sim, scenario.network or Network(), troubled(scenario.faults))
         self.cluster: Cluster | None = None
         self.resources: Resources | None = None
         self.channels: dict[str, Channel] = {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from models.gate import Gate
 from models.instance import Instance, Life
@@ -30,9 +31,19 @@ class Word:
         self.say = say
 
 
+class Passing:
+    """A push on its way; what is through waits for those before it."""
+
+    __slots__ = ("is_through", "push")
+
+    def __init__(self, push: Push) -> None:
+        self.push = push
+        self.is_through = False
+
+
 class QueueLife(Life):
-    """`buffer`: pushed, and not taken by a worker; `unacked`: by tag, with the time of hand-over. `coming`: pushed, and due to
-    arrive then (s); `words`: said, and not yet heard.
+    """`buffer`: pushed, and not taken by a worker; `unacked`: by tag, with the time of hand-over. `coming`: pushed, and not yet
+    there; `words`: said, and not yet heard.
     """
 
     def __init__(
@@ -48,7 +59,7 @@ class QueueLife(Life):
         self.prefetch = prefetch
         self.acknowledges_first = acknowledges_first
         self.buffer: deque[Push] = deque()
-        self.coming: deque[tuple[float, Push]] = deque()
+        self.coming: deque[Passing] = deque()
         self.words: deque[Word] = deque()
         self.unacked: dict[int, tuple[Queue, int, int, float]] = {}
         self.tags = 0
@@ -73,7 +84,7 @@ class QueueLife(Life):
     def pushed(self, topic: int) -> Iterator[int]:
         """Events of a topic that the broker has pushed and hopes to be acknowledged, or that have not arrived."""
         yield from (event for queue, _, event, _ in self.unacked.values() if queue.topic == topic)
-        yield from (event for _, (_, queue, _, event) in self.coming if queue.topic == topic)
+        yield from (passing.push[3] for passing in self.coming if passing.push[1].topic == topic)
 
     def has_room(self) -> bool:
         """Whether fewer messages than the prefetch are unacknowledged, and it wants more."""
@@ -104,18 +115,29 @@ class QueueLife(Life):
 
     def _await(self, push: Push) -> None:
         """A push takes its time, and does not overtake another."""
-        due, (_, queue, _, event) = self.sim._now, push
+        _, queue, _, event = push
+        passing = Passing(push)
+        waits: Iterator[float] = iter((0.0,))
         if self.trip is not None:
             journey = queue.journey
-            due += self.trip.push(self._node, journey.messages.identity(event), journey.deliveries[event])
-        if self.coming:
-            due = max(due, self.coming[-1][0])
-        self.coming.append((due, push))
-        self.sim.call_at(due, DELIVERY, self._arrive, self.place)
+            waits = self.trip.push(self._node, journey.messages.identity(event), journey.deliveries[event])
+            if not self.trip.varies:
+                waits = iter((sum(waits),))
+        self.coming.append(passing)
+        self._carry(passing, waits)
+
+    def _carry(self, passing: Passing, waits: Iterator[float]) -> None:
+        """The next of the waits until it has come through."""
+        seconds = next(waits, None)
+        if seconds is None:
+            passing.is_through = True
+            self._arrive()
+        else:
+            self.sim.call_at(self.sim._now + seconds, DELIVERY, partial(self._carry, passing, waits), self.place)
 
     def _arrive(self) -> None:
-        while self.coming and self.coming[0][0] <= self.sim._now and self.linked:
-            self._take(self.coming.popleft()[1])
+        while self.coming and self.coming[0].is_through and self.linked:
+            self._take(self.coming.popleft().push)
 
     def say(self, push: Push, word: Callable[[], None]) -> None:
         """Tells the broker what has become of a push, if it is ever heard."""
@@ -153,7 +175,7 @@ class QueueLife(Life):
 
     def _untreated(self) -> Iterator[Push]:
         yield from self.buffer
-        yield from (push for _, push in self.coming)
+        yield from (passing.push for passing in self.coming)
 
     def _drop(self, push: Push) -> None:
         """It goes no further: it stays unacknowledged, or is gone if it was acknowledged first."""
@@ -167,7 +189,7 @@ class QueueLife(Life):
             kept = [push for push in self.buffer if push[1] is not queue]
             self.buffer.clear()
             self.buffer.extend(kept)
-        self.coming = deque(each for each in self.coming if each[1][1] is not queue)
+        self.coming = deque(each for each in self.coming if each.push[1] is not queue)
 
     def close(self) -> dict[int, tuple[Queue, int, int, float]]:
         """The connection is over, with what came by it. Returns what was not acknowledged."""

@@ -24,12 +24,12 @@ class ReplicaSet:
 
     `leader`: None while there is none. `isolated`: a former leader that does not know that it was replaced. `ends`: how many
     records a replica out of step holds. `tail`: the last records, those that are not committed yet among them. `lag`: of the
-    copies, s by event and node.
+    copies, s by event, node and leader.
     """
 
     def __init__(
         self, cluster: Nodes, topic: str, number: int, nodes: Sequence[int], store: Store, majority: bool,
-        lag: Callable[[int, int], float],
+        lag: Callable[[int, int, int], float],
     ) -> None:  # fmt: skip
         self.cluster = cluster
         self.sim = cluster.sim
@@ -75,10 +75,9 @@ class ReplicaSet:
         cluster = self.cluster
         if not self._copies(node):
             return INFINITY
-        if cluster.interval is not None:
-            held = math.ceil(now / cluster.interval) * cluster.interval
-        else:
-            held = now + (cluster.mean_lag if event is None else self._lag(event, node)) * cluster.slowness(node)
+        assert self.leader is not None
+        held = now if cluster.interval is None else math.ceil(now / cluster.interval) * cluster.interval
+        held += cluster.usual_lag(self.leader, node) if event is None else self._lag(event, node, self.leader)
         held = self._copied[node] = max(self._copied[node], held)
         return held
 
@@ -256,7 +255,7 @@ class ReplicaSet:
         cluster, leader = self.cluster, self.leader
         if leader is None or node not in self.ends or node in self._joining:
             return False
-        return cluster.in_quorum(node) and cluster.in_touch(leader, node) and cluster.keeps_up(node)
+        return cluster.in_quorum(node) and cluster.in_touch(leader, node) and cluster.keeps_up(leader, node)
 
     def _catch_up(self, node: int) -> None:
         turn = self._joins[node] = self._joins.get(node, 0) + 1

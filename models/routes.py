@@ -11,7 +11,7 @@ from simulator.simulation import COMPLETION, DELIVERY
 
 
 class Routes:
-    """`swift`: requests arrive at once; `lossy`: what is sent can get lost; `open`: no cut stands between."""
+    """`swift`: requests arrive at once; `lossy`: what is sent can always get lost; `open`: no cut stands between."""
 
     def __init__(self, cluster: Cluster, path: str, place: int) -> None:
         self.cluster = cluster
@@ -33,13 +33,31 @@ class Routes:
         """Links have changed."""
         self.open = all(map(self.reaches, range(len(self.paths))))
 
+    @property
+    def troubled(self) -> bool:
+        """Whether a fault delays, loses or doubles now what goes one of the ways."""
+        return any(way.troubles for way in (*self.to, *self.back))
+
+    def is_refused(self, node: int) -> bool:
+        """Whether a request to a node is refused on its way, at once."""
+        return not self.reaches(node) and self.links.refuse(self.path, self.paths[node])
+
+    def is_reset(self, node: int) -> bool:
+        """Whether the connection with a node is reset now."""
+        return self.links.reset(self.path, self.paths[node])
+
+    def doubles(self, node: int, identity: int, turn: int) -> bool:
+        """Whether that request arrives twice."""
+        return self.to[node].doubles(identity, turn)
+
     def reaches(self, node: int) -> bool:
         """Whether client and node reach each other."""
         return self.links.both(self.path, self.paths[node])
 
     def target(self, number: int, replicas: ReplicaSet) -> int | None:
         """The node to which it sends what belongs to a partition: the one that it knows, until that fails; then the leader
-        of which the nodes know that it reaches, or any node, to hear that there is none: from a dead process at once."""
+        of which the nodes know that it reaches, or any node, to hear that there is none: at once from a dead process, or where
+        the way is refused."""
         known = self._known.get(number)
         if known is not None:
             return known
@@ -51,7 +69,8 @@ class Routes:
             known = replicas.leader
         else:
             nodes = self.cluster.nodes
-            return next(iter(informed or sorted(reached, key=lambda node: nodes[node].dark)), None)
+            asked = informed or sorted(reached, key=lambda node: nodes[node].dark)
+            return next(iter(asked or filter(self.is_refused, range(len(nodes)))), None)
         assert known is not None
         self._known[number] = known
         return known
@@ -62,7 +81,7 @@ class Routes:
         if target is None or number not in self._known:
             return False
         node = self.cluster.nodes[target]
-        if node.down and not node.dark:
+        if (node.down and not node.dark) or self.is_refused(target):
             self.forget(number)
         return number in self._known
 

@@ -11,7 +11,7 @@ from typing import Protocol
 import simpy
 
 from models.cluster import Cluster
-from models.faults import Fault
+from models.faults import LINK_KINDS, Fault
 from models.group import Group
 from models.instance import Instance
 from models.links import Cut, Links
@@ -19,6 +19,7 @@ from models.nodes import Node
 from models.producing import OpenProducing, Producing
 from models.resources import Resources
 from models.server import Server
+from models.trouble import Trouble
 from simulator.modifiers import Modified, any_of
 from simulator.simulation import Simulation
 
@@ -94,6 +95,10 @@ class Strikes:
 
     def _at(self, fault: Fault, path: str) -> list[Strike]:
         section, _, name = path.partition(".")
+        if fault.kind in LINK_KINDS:
+            return [self._on_ways(fault, each) for each in self._ends(path)]
+        if section == "broker" and fault.kind == "outage":
+            return [self._cut_off(fault, each) for each in ([path] if not name else [node.path for node in self._nodes(name)])]
         if section == "broker" and fault.kind == "exhaustion":
             return [self._on_resources(fault)]
         if section == "broker":
@@ -145,6 +150,34 @@ class Strikes:
                 return Strike(target, lambda: cluster.lose_power(number), lambda: cluster.get_power(number))
         slow = partial(cluster.slow_down, number)
         return self._changing(target, "slow", 1.0, math.prod, slow, fault.factor)
+
+    def _ends(self, path: str) -> list[str]:
+        """The members of a component, each a target; a link, the network and the broker are one."""
+        scenario = self.parts.scenario
+        kind, _, name = path.partition(".")
+        if "->" in path or "[" in path or not name or kind == "dependencies":
+            return [path]
+        if kind == "broker":
+            return [node.path for node in self._nodes(name)]
+        if kind == "producers":
+            return [f"{path}[{index}]" for index in range(scenario.producers[name].instances)]
+        relay = [f"{path}[outbox]"] if scenario.consumers[name].outbox is not None else []
+        return [*(instance.name for instance in self.parts.groups[path].instances), *relay]
+
+    def _on_ways(self, fault: Fault, path: str) -> Strike:
+        """What happens to messages on links."""
+        links = self.parts.links
+        trouble = Trouble(fault.kind, path, f"faults.{fault.name}/{path}", fault.add, fault.rate or 0.0)
+        return Strike(self._target(path), lambda: links.disturb(trouble), lambda: links.calm(trouble))
+
+    def _cut_off(self, fault: Fault, path: str) -> Strike:
+        """Nobody outside reaches the broker, or nobody else one of its nodes; all of them work on."""
+        links, scenario, cluster = self.parts.links, self.parts.scenario, self.parts.cluster
+        assert cluster is not None
+        others = [f"producers.{name}" for name in scenario.producers] + [f"consumers.{name}" for name in scenario.consumers]
+        others += [] if path == "broker" else [node.path for node in cluster.nodes if node.path != path]
+        cut = Cut(((path,), tuple(others)), refuses=not fault.silent)
+        return Strike(self._target(path), lambda: links.cut(cut), lambda: links.heal(cut))
 
     def _on_resources(self, fault: Fault) -> Strike:
         resources, what = self.parts.resources, f"{fault.resource}_left"

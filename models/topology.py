@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from models.arrivals import ClosedArrivals
+from models.ends import NETWORK, ends_of
 from models.errors import joined
-from models.faults import Fault
+from models.faults import LINK_KINDS, Fault
 from models.links import Cut
 from models.network import Link, Network
 from models.outline import Outline
@@ -86,7 +87,9 @@ def can_break(scenario: Outline) -> bool:
     network = scenario.network
     lossy = network is not None and (network.loss > 0 or any(link.loss > 0 for link in _links_to_nodes(network)))
     return lossy or any(
-        path.startswith("broker") or (path.startswith("producers.") and fault.kind in DOWNING)
+        path.startswith("broker")
+        or (path.startswith("producers.") and fault.kind in DOWNING)
+        or (fault.kind in LINK_KINDS and "dependencies." not in path)
         for fault in scenario.faults
         for path in (*fault.targets, *_sides(fault))
     )
@@ -116,7 +119,7 @@ def has_course(scenario: Outline, topic: str) -> bool:
     network = scenario.network
     laws = [scenario.broker.publish_latency, scenario.broker.acknowledge_latency]
     laws += [] if network is None else [network.latency, *(link.latency for link in network.links.values())]
-    if network is not None and any("nodes[" in name for name in network.links):
+    if network is not None and any("nodes[" in name or name.count("broker") > 1 for name in network.links):
         return False
     if producer.outbox or (producer.linger and producer.batch > 1) or not all(isinstance(law, Constant) for law in laws):
         return False
@@ -156,11 +159,11 @@ def affected(fault: Fault, scenario: Outline) -> list[str]:
     whoever is downstream."""
     topics: set[str] = set()
     touched: set[str] = set()
-    sides = _sides(fault)
-    for target in (*fault.targets, *sides):
+    for target, sides in _hit(fault):
         section, _, name = target.partition("[")[0].partition(".")
-        if section == "broker" and fault.between is None:
+        if section == NETWORK or (section == "broker" and not sides):
             topics |= set(topics_named(scenario))
+            touched |= set(scenario.consumers)
         elif section == "broker":
             topics |= _cut_from_broker(sides, scenario)
         elif section == "consumers":
@@ -188,6 +191,17 @@ def called(dependencies: Iterable[str], scenario: Outline) -> list[str]:
     for name in found:
         found += [each for each in dict.fromkeys(scenario.dependencies[name].dependencies) if each not in found]
     return found
+
+
+def _hit(fault: Fault) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What a fault hits, each with all ends of the links that it is about, if it is about links. A link with a group at one end
+    is that group's matter alone."""
+    sides = _sides(fault)
+    yield from ((side, sides) for side in sides)
+    for target in fault.targets:
+        ends = ends_of(target) if "->" in target else ()
+        groups = tuple(end for end in ends if end.startswith("consumers."))
+        yield from ((end, ends) for end in groups or ends or (target,))
 
 
 def _cut_from_broker(sides: tuple[str, ...], scenario: Outline) -> set[str]:

@@ -1,22 +1,20 @@
 """An instance's connection with the broker: whether what it sends arrives, whether it is answered, and how long that takes.
 
 Loss: a fetch and what is pushed go over TCP, which sends again what was lost (Linux: after 0.2 s, then twice as long each
-time), so that they are late; a commit, an acknowledgement and a deletion are one word each, which may never be heard.
+time, up to 2 min), so that they are late; a commit, an acknowledgement and a deletion are one word each, which may never be
+heard. Heartbeats go over TCP too, several to a session: what delays or loses some of them ends no session.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
+from models.carrying import carried
 from models.cluster import Cluster
-from models.links import Links, Way
+from models.links import Links
 from simulator.distributions import Distribution
 from simulator.simulation import Simulation
-
-SENT_AGAIN = 0.2
-"""When TCP first sends a segment again (s): Linux's `TCP_RTO_MIN`."""
-MOST_TIMES = 15
-"""How often it does: Linux's `tcp_retries2`."""
 
 
 class Uplink:
@@ -57,20 +55,23 @@ class Trip:
         names = [f"broker.nodes[{node}]" for node in range(nodes)]
         self.there = [links.way(path, node, stream=f"network/{group} -> broker") for node in names]
         self.back = [links.way(node, path, deliver_latency, stream=f"network/broker -> {group}") for node in names]
-        self._commits = sim.stream(f"network/{path} -> broker/commits")
+        self.commits = [links.way(path, node, stream=f"network/{path} -> broker/commits") for node in names]
+        self.varies = any(way.varies for way in (*self.there, *self.back))
 
     @property
     def costs_nothing(self) -> bool:
-        """Whether it takes no time and nothing gets lost."""
-        return all(way.instant and not way.loss for way in (*self.there, *self.back))
+        """Whether it takes no time and nothing gets lost, now or ever."""
+        return not self.varies and all(way.instant and not way.loss for way in (*self.there, *self.back))
 
-    def fetch(self, node: int, identity: int, n: int) -> float:
-        """Seconds from a request for the n-th delivery of what belongs to `identity` until that is there."""
-        return _carried(self.there[node], identity, n) + _carried(self.back[node], identity, n)
+    def fetch(self, node: int, identity: int, n: int) -> Iterator[float]:
+        """Waits (s), one after the other, from a request for the n-th delivery of what belongs to `identity` until that is
+        there."""
+        yield from carried(self.there[node], identity, n)
+        yield from carried(self.back[node], identity, n)
 
-    def push(self, node: int, identity: int, n: int) -> float:
-        """Seconds that it takes from the broker to the instance, unasked."""
-        return _carried(self.back[node], identity, n)
+    def push(self, node: int, identity: int, n: int) -> Iterator[float]:
+        """Waits (s), one after the other, that it takes from the broker to the instance, unasked."""
+        yield from carried(self.back[node], identity, n)
 
     def word(self, node: int, identity: int, n: int) -> float:
         """Seconds after which the broker hears what is said about the n-th delivery; infinite: never."""
@@ -79,15 +80,4 @@ class Trip:
 
     def loses_commit(self, node: int, life: int, k: int) -> bool:
         """Whether the k-th commit of a life of the instance gets lost."""
-        loss = self.there[node].loss
-        return loss > 0.0 and self._commits.uniform(life, k) < loss
-
-
-def _carried(way: Way, identity: int, n: int) -> float:
-    """Seconds until it has come through, sent again as often as it was lost."""
-    seconds, again, times = way.seconds(identity, n), SENT_AGAIN, 0
-    while times < MOST_TIMES and way.loses(identity, (n << 4) + times):
-        seconds += again
-        again *= 2.0
-        times += 1
-    return seconds
+        return self.commits[node].loses(life, k)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from heapq import heappop, heappush
 from typing import Any
 
 import simpy
@@ -43,6 +44,20 @@ class Waiting:
         yield self.sleep_alarm.at(self.sim._now + seconds)
         if self.life.mark != mark:
             yield from self.disturbed()
+
+    def await_fetches(self, fetches: Sequence[Iterator[float]], varies: bool) -> Wait:
+        """Waits until the last of what is fetched is there; step by step where links may change meanwhile."""
+        if not varies:
+            if seconds := max(map(sum, fetches)):
+                yield from self.sleep(seconds)
+            return
+        steps = [(self.sim._now, place) for place in range(len(fetches))]
+        while steps:
+            due, place = heappop(steps)
+            if due > self.sim._now:
+                yield from self.sleep(due - self.sim._now)
+            if (seconds := next(fetches[place], INFINITY)) < INFINITY:
+                heappush(steps, (self.sim._now + seconds, place))
 
     def listen(self) -> Wait:
         """Sleeps until its bell rings."""

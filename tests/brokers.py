@@ -70,12 +70,15 @@ def struck(draw: st.DrawFn, name: str, tables: Tables, kinds: tuple[str, ...]) -
     targets = {
         "power_loss": [*nodes, "broker"],
         "slowdown": nodes,
+        "outage": [*nodes, "broker", "broker.nodes"],
         **{kind: [*nodes, *instances, "broker.nodes"] for kind in ("crash", "stop", "pause")},
     }
     kind = draw(st.sampled_from(kinds))
     found: Tables = {"name": name, "kind": kind, "target": draw(st.sampled_from(targets[kind])), **draw(windows())}
     if kind == "slowdown":
         found["factor"] = draw(st.sampled_from([3.0, 100.0]))
+    if kind == "outage":
+        found["silent"] = draw(st.booleans())
     return found
 
 
@@ -100,7 +103,7 @@ def split(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
     return {"name": name, "kind": "partition", "between": between, "one_way": draw(st.booleans()), **draw(windows())}
 
 
-ALWAYS = ("crash", "stop", "pause", "slowdown")
+ALWAYS = ("crash", "stop", "pause", "slowdown", "outage")
 
 
 @st.composite

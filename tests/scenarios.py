@@ -440,6 +440,32 @@ def cuts(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
 
 
 @st.composite
+def troubles(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
+    """A fault on links: those of a component, one by itself, or all."""
+    groups, sources = (
+        [f"consumers.{each}" for each in tables["consumers"]],
+        [f"producers.{each}" for each in tables["producers"]],
+    )
+    calls = [(f"consumers.{n}", f"dependencies.{d}") for n, s in tables["consumers"].items() for d in s.get("dependencies", ())]
+    links = [f"{one} -> broker" for one in groups + sources] + [f"{one} -> {other}" for one, other in calls]
+    answers = [" -> ".join(reversed(link.split(" -> "))) for link in links]
+    nodes = [f"broker.nodes[{number}]" for number in range(tables["broker"].get("nodes", 1))]
+    copies = [f"{nodes[0]} -> {nodes[1]}", f"{nodes[1]} -> {nodes[0]}"] if len(nodes) > 1 else []
+    callers = [each for each in groups if tables["consumers"][each[10:]].keys() & {"dependencies", "publishes"}]
+    called = sorted({other for _, other in calls})
+    doubled = [*sources, *called, *callers, *(f"{one} -> broker" for one in sources), *(f"{a} -> {b}" for a, b in calls)]
+    kind = draw(st.sampled_from(["delay", "loss", "duplicate"]))
+    targets = [
+        "network",
+        "broker",
+        *nodes,
+        *(doubled if kind == "duplicate" else groups + sources + called + links + answers + copies),
+    ]
+    found = {"name": name, "kind": kind, "target": draw(st.sampled_from(targets)), **draw(windows())}
+    return found | ({"add": draw(durations(0.5))} if kind == "delay" else {"rate": draw(st.sampled_from([0.2, 0.7, 1.0]))})
+
+
+@st.composite
 def networks(draw: st.DrawFn, tables: Tables) -> Tables:
     """Latencies and losses of some of the links of consumers and dependencies."""
     ends = [(f"consumers.{name}", other) for name in tables["consumers"] for other in ("broker",)]
@@ -539,5 +565,7 @@ def systems(draw: st.DrawFn) -> Tables:
         tables["broker"]["deliver_latency"] = draw(durations(0.2))
     if draw(st.booleans()):
         draw(failing_brokers(tables))
+    if draw(st.booleans()):
+        tables["faults"] += [draw(troubles(f"trouble{i}", tables)) for i in range(draw(st.integers(1, 3)))]
     tables["alerts"] = [draw(alerts(f"a{i}", tables)) for i in range(draw(st.integers(0, 3)))]
     return in_step(tables) if draw(st.booleans()) else tables

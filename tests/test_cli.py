@@ -257,6 +257,17 @@ def test_check_says_what_a_cut_lies_between(tiny: str) -> None:
     assert "split: partition that lets nothing pass from broker to consumers.pay, producers.web, from 5 s" in shown
 
 
+def test_check_names_the_timeout_without_which_a_lost_call_hangs(tiny: str) -> None:
+    hangs = "calls may get lost, and one then hangs for 15 min 25 s: set consumers.pay.timeout"
+    loss = '[{ name = "lossy", kind = "loss", rate = 0.1, target = "dependencies.bank", at = 5, for = 2 }]'
+    for change in ("network.loss=0.1", f"faults={loss}"):
+        status, shown, _ = edasim("check", tiny, "--set", change)
+        assert status == 0
+        assert hangs in " ".join(shown.replace("│", " ").split())
+        _, shown, _ = edasim("check", tiny, "--set", change, "--set", "consumers.pay.timeout=1")
+        assert "hangs" not in shown
+
+
 def test_schema_is_a_json_schema_of_a_scenario() -> None:
     status, shown, _ = edasim("schema")
     assert status == 0

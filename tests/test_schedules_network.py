@@ -429,10 +429,10 @@ def test_without_a_timeout_tcp_gives_up_in_the_end() -> None:
 
 def test_commits_that_are_lost_are_made_up_for_by_the_next_and_at_last_by_a_goodbye() -> None:
     more = {"network": {"links": {"consumers.c -> broker": {"loss": 0.5}}}}
-    run = log(fault("stop", 30.0, 5.0, FIRST[0]), instances=1, batch=10, commit="record", more=more)
+    run = log(fault("stop", 30.0, 5.0, FIRST[0]), events=12, instances=1, batch=12, commit="record", more=more)
     offsets = [offset for _, offset in run.commits()]
-    assert 3 < len(offsets) < 10
-    assert run.commits()[-1] == (30.0, 10)
+    assert 3 < len(offsets) < 12
+    assert run.commits()[-1] == (30.0, 12)
 
 
 # -- composed --

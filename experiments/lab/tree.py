@@ -10,6 +10,8 @@ from rich.tree import Tree
 from models.alerts import UNITS
 from models.consumer import Consumer
 from models.faults import Fault
+from models.line import GIVES_UP
+from models.link_checks import hanging
 from models.scenario import Scenario
 from models.topology import topics_named, topics_written
 from simulator.units import format_duration, format_share, format_value
@@ -47,6 +49,7 @@ def _add_group(branch: Tree, scenario: Scenario, name: str, consumer: Consumer, 
     node = branch.add(f"consumers.{name} ({instances}{workers})")
     for dependency in consumer.dependencies:
         _add_dependency(node, scenario, dependency)
+    _add_hanging(node, scenario, f"consumers.{name}")
     for publish in consumer.publishes:
         often = "" if publish.probability == 1 else f" ({format_share(publish.probability)} of the time)"
         _add_topic(node.add(f"publishes{often}"), scenario, publish.topic, unfolded)
@@ -56,8 +59,15 @@ def _add_group(branch: Tree, scenario: Scenario, name: str, consumer: Consumer, 
 
 def _add_dependency(branch: Tree, scenario: Scenario, name: str) -> None:
     node = branch.add(f"calls dependencies.{name}")
+    _add_hanging(node, scenario, f"dependencies.{name}")
     for called in scenario.dependencies[name].dependencies:
         _add_dependency(node, scenario, called)
+
+
+def _add_hanging(branch: Tree, scenario: Scenario, path: str) -> None:
+    """Whose calls may never be answered is told what to set."""
+    if path in hanging(scenario):
+        branch.add(f"calls may get lost, and one then hangs for {format_duration(GIVES_UP)}: set {path}.timeout")
 
 
 def fault_lines(scenario: Scenario) -> Iterator[str]:
