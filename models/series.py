@@ -29,9 +29,9 @@ def group_series(group: GroupRecord, lag: Lag, times: np.ndarray) -> Series:
         "lag": lag.level.at(times),
         "lag_seconds": lag.oldest.age_at(times),
         "lag_waiting": waiting_level(journeys).at(times),
-        "arrivals": rates((_arrivals(each) for each in journeys), times),
+        "arrivals": rates((arrival_times(each) for each in journeys), times),
         "throughput": rates((np.sort(view(each.effect)) for each in journeys), times),
-        "attempts": rates((part for each in journeys for part in _attempts(each)), times),
+        "attempts": rates((part for each in journeys for part in attempt_times(each)), times),
         "failures": rates((each.failures["time"] for each in journeys), times),
         "dead_letters": dead_letter_level(journeys).at(times),
     }
@@ -49,7 +49,7 @@ def in_time(journey: Journey, seconds: float) -> np.ndarray:
     return useful
 
 
-def _arrivals(journey: Journey) -> np.ndarray:
+def arrival_times(journey: Journey) -> np.ndarray:
     """Times at which events could first be read, sorted, nan last."""
     available = journey.messages.available()
     return available if journey.messages.passage is None else np.sort(available)
@@ -131,7 +131,7 @@ def _base(metric: str) -> str:
     return metric.removesuffix(ending)
 
 
-def _attempts(journey: Journey) -> tuple[np.ndarray, np.ndarray]:
+def attempt_times(journey: Journey) -> tuple[np.ndarray, np.ndarray]:
     """Times of first attempts, which begin with the hand-over to a worker or are `late`, and of the others."""
     events = len(journey.messages)
     at_once = view(journey.attempts, events) > 0

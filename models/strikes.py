@@ -18,6 +18,7 @@ from models.links import Cut, Links
 from models.nodes import Node
 from models.producing import OpenProducing, Producing
 from models.resources import Resources
+from models.scenario import Scenario
 from models.server import Server
 from models.trouble import Trouble
 from simulator.modifiers import Modified, any_of
@@ -68,6 +69,7 @@ class Strike:
 class Parts(Protocol):
     """What faults strike, by path."""
 
+    scenario: Scenario
     groups: dict[str, Group]
     servers: dict[str, Server]
     producers: dict[str, Producing]

@@ -17,9 +17,10 @@ from models.footprint import check_memory
 from models.measures import measure
 from models.parts import Parts
 from models.pricing import cost_per_hour
+from models.record import SystemRecord
 from models.scenario import Scenario
 from models.stored import StoredTopic, lose_what_was_cut_off
-from simulator.results import Measure, Measurement
+from simulator.results import Columns, Measure, Measurement
 from simulator.simulation import WAIT_END, Simulation
 
 OwnProcess = Callable[[Simulation, Parts], Generator[simpy.Event, Any, Any]]
@@ -110,7 +111,22 @@ class System(Scenario):
 
     def measure(self, record: Parts) -> Measurement:
         """Closes the books, which must balance, and computes every metric. Raises AccountingError."""
-        parts = record
+        closed, books = self.close(record)
+        measurement = measure(closed)
+        metrics = measurement.metrics
+        if self.costs is not None:
+            metrics = (*metrics, Measure("system", "cost", "1", cost_per_hour(record.scenario, metrics)))
+        return Measurement(
+            metrics=metrics,
+            times=measurement.times,
+            series=measurement.series,
+            windows=measurement.windows,
+            tables={**measurement.tables, "books": books},
+            events=measurement.events,
+        )
+
+    def close(self, parts: Parts) -> tuple[SystemRecord, Columns]:
+        """What a run that is over has recorded, and its books, which must balance. Raises AccountingError."""
         parts.end = min(parts.sim.now, self.run.duration + (self.run.drain_limit if self.run.drain else 0.0))
         for channel in parts.channels.values():
             if channel.ahead and channel.messages.passage is not None and len(channel.messages):
@@ -135,18 +151,7 @@ class System(Scenario):
         fates = {name: final_states(group, parts.servers.values()) for name, group in parts.groups.items()}
         states = {name: states for name, (states, _) in fates.items()}
         books = balanced(parts.producers, parts.groups, parts.channels, states, parts.end)
-        measurement = measure(collect(parts, fates, parts.sim.trace))
-        metrics = measurement.metrics
-        if parts.scenario.costs is not None:
-            metrics = (*metrics, Measure("system", "cost", "1", cost_per_hour(parts.scenario, metrics)))
-        return Measurement(
-            metrics=metrics,
-            times=measurement.times,
-            series=measurement.series,
-            windows=measurement.windows,
-            tables={**measurement.tables, "books": books},
-            events=measurement.events,
-        )
+        return collect(parts, fates, parts.sim.trace), books
 
 
 def _drain(parts: Parts) -> None:
