@@ -26,7 +26,7 @@ Row = dict[str, Any]
 SHOWN = {
     "producers": "produced",
     "topics": "",
-    "consumers": "throughput processed latency_p50 latency_p99 wait_p99 lag_max lag_seconds_p99 lag_seconds_max "
+    "consumers": "throughput goodput processed latency_p50 latency_p99 wait_p99 lag_max lag_seconds_p99 lag_seconds_max "
     "duplicate_rate attempts_mean utilization",
     "dependencies": "calls utilization latency_p99",
     "system": "loss_rate duplicate_rate dead_letter_rate",
