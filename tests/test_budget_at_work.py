@@ -77,3 +77,19 @@ def test_a_try_that_the_breaker_refuses_takes_no_first_try_but_its_retry_takes_a
     breaker = {"size": 2, "minimum_calls": 2, "open_for": "1h"}
     found = run({"budget": {"ratio": 0.0, "burst": 4.0}}, breaker=breaker, instances=1)
     assert found.value("consumers.work", "short_circuited").mean == 100 + 4 - 2
+
+
+THROTTLE = {"budget": {"max_tokens": 10.0, "token_ratio": 0.1}}
+
+
+def test_a_throttle_stops_retries_when_failures_have_taken_half_of_it() -> None:
+    """Three tries of the first event leave 7 and two of the second 5: three retries in all, and none from then on."""
+    assert retries(run({**THROTTLE, "scope": "group"})) == 3
+    assert retries(run(THROTTLE)) == 6
+
+
+def test_what_a_breaker_refuses_is_no_failure_to_a_throttle() -> None:
+    """The breaker opens at the second failure, which leaves 8: every later try is allowed, and refused."""
+    breaker = {"size": 2, "minimum_calls": 2, "open_for": "1h"}
+    found = run(THROTTLE, breaker=breaker, instances=1)
+    assert found.value("consumers.work", "short_circuited").mean == 3 * 100 - 2

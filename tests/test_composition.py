@@ -13,6 +13,7 @@ SCARCE = {"latency": {"dist": "exponential", "mean": 0.3}, "concurrency": 1, "qu
 
 POLICIES: dict[str, Tables] = {
     "retry": {"retry": {"max_attempts": 3, "base": 0.2, "jitter": "full", "max_elapsed": 2.0}},
+    "throttled retry": {"retry": {"preset": "grpc", "jitter": "decorrelated_v2", "budget": {"max_tokens": 4.0}}},
     "breaker fails": {"breaker": {"size": 4, "minimum_calls": 3, "open_for": 2.0, "half_open_calls": 2}},
     "breaker pauses": {"breaker": {"size": 4, "minimum_calls": 3, "open_for": 2.0, "half_open_calls": 2, "on_open": "pause"}},
     "breaker of the group": {"breaker": {"window": "time", "size": 3, "minimum_calls": 3, "open_for": 2.0, "scope": "group"}},
