@@ -17,6 +17,7 @@ from models.injection import Injection
 from models.journey import BROKER
 from models.level import Level
 from models.periods import merged_spans
+from models.presence import while_there, while_wanted
 from models.producing import Producing
 from models.publisher import Publisher
 from models.record import (
@@ -184,7 +185,10 @@ def _group(group: Group, parts: Running, fate: tuple[list[np.ndarray], list[np.n
     journeys = [handling.journey for handling in group.handlings]
     gates = [group.shared_gate] if group.shared_gate else []
     busy, held, seconds, polls, polled = parts.window.span(group.name)
+    life = [(instance.states["time"], instance.states["state"]) for instance in group.instances]
     breakers = [_breaker(gate) for gate in gates] or [_instance_breaker(group, i) for i in range(len(group.instances))]
+    if group.spec.autoscale is not None and not gates:
+        breakers = [while_there(steps, states, CLOSED) for steps, states in zip(breakers, life, strict=True)]
     trips = [_times(gate, "open") for gate in gates or [gate for _, gate in group.gates]]
     return GroupRecord(
         name=group.name,
@@ -194,7 +198,7 @@ def _group(group: Group, parts: Running, fate: tuple[list[np.ndarray], list[np.n
         live=fate[1],
         partitions=group.subscription.partitions(),
         commits=group.subscription.commits(),
-        life=[(instance.states["time"], instance.states["state"]) for instance in group.instances],
+        life=life,
         unserved=list(zip(*(group.unserved[column].tolist() for column in ("partition", "start", "end")), strict=True)),
         breakers=breakers if group.spec.breaker else [],
         trips=np.sort(np.concatenate(trips)) if trips else np.empty(0),
@@ -210,6 +214,8 @@ def _group(group: Group, parts: Running, fate: tuple[list[np.ndarray], list[np.n
         publishes=bool(group.spec.publishes),
         useful_for=group.spec.useful_for,
         settled=[_settled(group, topic) for topic in range(len(journeys))] if trace else None,
+        autoscales=group.spec.autoscale is not None,
+        shares_breaker=group.shared_gate is not None,
     )
 
 
@@ -297,10 +303,11 @@ def _fault(fault: Fault, parts: Running) -> FaultRecord:
     windows = [
         (target, start, min(end, parts.end)) for target, start, end in parts.injection.windows[fault.name] if start < parts.end
     ]
+    scaled = [each for group in parts.groups.values() if group.spec.autoscale is not None for each in group.instances]
     return FaultRecord(
         name=f"faults.{fault.name}",
         targets=list(fault.targets),
-        windows=windows,
+        windows=while_wanted(windows, scaled, parts.end),
         affected=affected(fault, parts.scenario),
         hold=fault.hold,
         normal=fault.normal,
