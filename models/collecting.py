@@ -8,22 +8,19 @@ from typing import Protocol
 
 import numpy as np
 
+from models.breaker_record import breaker_states, trips_of
 from models.channel import Channel
 from models.client import Client
 from models.faults import Fault
-from models.gate import Gate
 from models.group import Group
 from models.injection import Injection
 from models.journey import BROKER
 from models.level import Level
 from models.periods import merged_spans
-from models.presence import while_there, while_wanted
+from models.presence import while_wanted
 from models.producing import Producing
 from models.publisher import Publisher
 from models.record import (
-    CLOSED,
-    HALF_OPEN,
-    OPEN,
     DependencyRecord,
     FaultRecord,
     GroupRecord,
@@ -43,8 +40,6 @@ from models.topology import affected
 from models.verdicts import verdicts_of
 from simulator.recorder import Trail, view
 from simulator.simulation import WAIT_END, Simulation
-
-BREAKER_STATES = {"closed": CLOSED, "open": OPEN, "half_open": HALF_OPEN}
 
 
 class Window:
@@ -183,13 +178,8 @@ def _in_sync(replicas: ReplicaSet) -> Steps:
 
 def _group(group: Group, parts: Running, fate: tuple[list[np.ndarray], list[np.ndarray]], trace: bool) -> GroupRecord:
     journeys = [handling.journey for handling in group.handlings]
-    gates = [group.shared_gate] if group.shared_gate else []
     busy, held, seconds, polls, polled = parts.window.span(group.name)
     life = [(instance.states["time"], instance.states["state"]) for instance in group.instances]
-    breakers = [_breaker(gate) for gate in gates] or [_instance_breaker(group, i) for i in range(len(group.instances))]
-    if group.spec.autoscale is not None and not gates:
-        breakers = [while_there(steps, states, CLOSED) for steps, states in zip(breakers, life, strict=True)]
-    trips = [_times(gate, "open") for gate in gates or [gate for _, gate in group.gates]]
     return GroupRecord(
         name=group.name,
         topics=[journey.messages.topic for journey in journeys],
@@ -200,8 +190,8 @@ def _group(group: Group, parts: Running, fate: tuple[list[np.ndarray], list[np.n
         commits=group.subscription.commits(),
         life=life,
         unserved=list(zip(*(group.unserved[column].tolist() for column in ("partition", "start", "end")), strict=True)),
-        breakers=breakers if group.spec.breaker else [],
-        trips=np.sort(np.concatenate(trips)) if trips else np.empty(0),
+        breakers=breaker_states(group, life),
+        trips=trips_of(group),
         rebalances=np.asarray(group.membership.rebalances, dtype=np.float64),
         kills=_kills(group),
         busy=busy,
@@ -229,34 +219,6 @@ def _within(trail: Trail, run: Run) -> int:
             before = max(0, math.ceil((run.warmup - first) / period))
             count += max(0, min(polls, math.floor((run.duration - first) / period) + 1) - before)
     return int(count)
-
-
-def _breaker(gate: Gate) -> Steps:
-    transitions = [(0.0, CLOSED), *((time, BREAKER_STATES[state]) for time, state in gate.state.transitions)]
-    times, codes = zip(*transitions, strict=True)
-    return np.asarray(times), np.asarray(codes, dtype=np.int8)
-
-
-def _instance_breaker(group: Group, index: int) -> Steps:
-    """The breakers of an instance's lives one after the other: each starts closed."""
-    times: list[float] = [0.0]
-    codes: list[int] = [CLOSED]
-    for instance, gate in group.gates:
-        if instance.index == index:
-            times.append(gate.began)
-            codes.append(CLOSED)
-            until = gate.ended
-            rows = [(time, BREAKER_STATES[state]) for time, state in gate.state.transitions if time <= until]
-            times += [time for time, _ in rows]
-            codes += [code for _, code in rows]
-            if until < math.inf:
-                times.append(until)
-                codes.append(CLOSED)
-    return np.asarray(times), np.asarray(codes, dtype=np.int8)
-
-
-def _times(gate: Gate, state: str) -> np.ndarray:
-    return np.asarray([time for time, entered in gate.state.transitions if entered == state], dtype=np.float64)
 
 
 def _settled(group: Group, topic: int) -> np.ndarray:
