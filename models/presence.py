@@ -48,7 +48,7 @@ def while_wanted(windows: Sequence[FaultWindow], instances: Sequence[Instance], 
     wanted = {each.name: _wanted((each.states["time"], each.states["state"]), end) for each in instances}
     found: list[FaultWindow] = []
     for target, first, last in windows:
-        if target not in wanted or (first == last and covers(wanted[target], first)):
+        if target not in wanted or (first == last and covers(wanted[target], np.array(first))):
             found.append((target, first, last))
         else:
             found += [

@@ -54,6 +54,7 @@ def made_group(*journeys: Journey, name: str = "consumers.payment", **given: Any
         "breakers": [],
         "trips": np.empty(0),
         "rebalances": np.empty(0),
+        "kills": None,
         "busy": 0.0,
         "held": 0.0,
         "worker_time": 1.0,

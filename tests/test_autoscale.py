@@ -184,3 +184,12 @@ def test_it_is_the_same_after_a_file(terms: Tables) -> None:
     written = system(instances=2, autoscale=terms)
     assert System.from_dict(written.to_dict()) == written
     assert written.with_({"run.seed": 1}) == written
+
+
+def test_an_alert_on_breakers_counts_those_that_are_wanted() -> None:
+    """All events fail: both breakers are open when the alert looks, of nine that there may be."""
+    breaker = {"size": 1, "minimum_calls": 1, "open_for": 600.0, "on_open": "pause"}
+    group = {"instances": 2, "transient_failure": 1.0, "breaker": breaker, "autoscale": {"schedule": [[300, 9]]}}
+    alert = {"name": "open", "component": "consumers.c", "metric": "breaker_open", "above": 0.9}
+    run = Played({**system(**group).to_dict(), "alerts": [alert]})
+    assert len(run.result.measurements[0].tables["alerts"]["alert"]) == 1
