@@ -11,7 +11,7 @@ from models.alerts import Alert
 from models.journey import Journey
 from models.lag import Lag, Oldest, dead_letter_level
 from models.periods import Periods, merged
-from models.record import OPEN, GroupRecord, Steps
+from models.record import LEAVING, OPEN, GroupRecord
 from simulator.recorder import view
 
 WINDOW = 60.0
@@ -45,7 +45,7 @@ def exceeded(alert: Alert, group: GroupRecord, lag: Lag) -> Periods:
     if alert.metric == "dead_letters":
         return _more_dead_letters(group.journeys, alert.above)
     if alert.metric == "breaker_open":
-        return _more_open(group.breakers, alert.above)
+        return _more_open(group, alert.above)
     return _more_errors(group.journeys, alert.above)
 
 
@@ -60,11 +60,15 @@ def _more_dead_letters(journeys: Sequence[Journey], bound: float) -> Periods:
     return type(level)(level.ups, np.append(level.downs, rest)).above(bound)
 
 
-def _more_open(breakers: Sequence[Steps], bound: float) -> Periods:
-    moments = [changes for changes, _ in breakers]
-    changes = [np.diff(np.where(codes == OPEN, 1, 0), prepend=0) for _, codes in breakers]
-    times, (opened,) = _summed(moments, changes)
-    return _where(times, opened / len(breakers) > bound)
+def _more_open(group: GroupRecord, bound: float) -> Periods:
+    """Of the breakers of instances those count that autoscaling wants."""
+    those = group.life if group.autoscales and not group.shares_breaker else [(np.zeros(1), np.zeros(1))] * len(group.breakers)
+    opened = [np.diff(np.where(codes == OPEN, 1, 0), prepend=0) for _, codes in group.breakers]
+    wanted = [np.diff(np.where(states < LEAVING, 1, 0), prepend=0) for _, states in those]
+    none = [[np.zeros(len(each), dtype=np.int64) for each in part] for part in (opened, wanted)]
+    moments = [changes for changes, _ in (*group.breakers, *those)]
+    times, (number, there) = _summed(moments, [*opened, *none[1]], [*none[0], *wanted])
+    return _where(times, number / np.maximum(there, 1) > bound)
 
 
 def _more_errors(journeys: Sequence[Journey], bound: float) -> Periods:

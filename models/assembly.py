@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from models.arrivals import ClosedArrivals
+from models.autoscaling import Autoscaler
 from models.chain import Chain
 from models.channel import Channel
 from models.cluster import Cluster
@@ -98,6 +99,8 @@ class Assembly:
             parts.producers[f"producers.{name}"] = self._producer(name)
         for group in parts.groups.values():
             group.start()
+            if group.spec.autoscale is not None:
+                Autoscaler(self.sim, group, group.spec.autoscale).start()
         parts.injection = Injection(self.sim, Strikes(self.sim, parts))
         parts.injection.start(scenario.faults)
 

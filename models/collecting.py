@@ -8,21 +8,19 @@ from typing import Protocol
 
 import numpy as np
 
+from models.breaker_record import breaker_states, trips_of
 from models.channel import Channel
 from models.client import Client
 from models.faults import Fault
-from models.gate import Gate
 from models.group import Group
 from models.injection import Injection
 from models.journey import BROKER
 from models.level import Level
 from models.periods import merged_spans
+from models.presence import while_wanted
 from models.producing import Producing
 from models.publisher import Publisher
 from models.record import (
-    CLOSED,
-    HALF_OPEN,
-    OPEN,
     DependencyRecord,
     FaultRecord,
     GroupRecord,
@@ -42,8 +40,6 @@ from models.topology import affected
 from models.verdicts import verdicts_of
 from simulator.recorder import Trail, view
 from simulator.simulation import WAIT_END, Simulation
-
-BREAKER_STATES = {"closed": CLOSED, "open": OPEN, "half_open": HALF_OPEN}
 
 
 class Window:
@@ -182,10 +178,8 @@ def _in_sync(replicas: ReplicaSet) -> Steps:
 
 def _group(group: Group, parts: Running, fate: tuple[list[np.ndarray], list[np.ndarray]], trace: bool) -> GroupRecord:
     journeys = [handling.journey for handling in group.handlings]
-    gates = [group.shared_gate] if group.shared_gate else []
     busy, held, seconds, polls, polled = parts.window.span(group.name)
-    breakers = [_breaker(gate) for gate in gates] or [_instance_breaker(group, i) for i in range(len(group.instances))]
-    trips = [_times(gate, "open") for gate in gates or [gate for _, gate in group.gates]]
+    life = [(instance.states["time"], instance.states["state"]) for instance in group.instances]
     return GroupRecord(
         name=group.name,
         topics=[journey.messages.topic for journey in journeys],
@@ -194,10 +188,10 @@ def _group(group: Group, parts: Running, fate: tuple[list[np.ndarray], list[np.n
         live=fate[1],
         partitions=group.subscription.partitions(),
         commits=group.subscription.commits(),
-        life=[(instance.states["time"], instance.states["state"]) for instance in group.instances],
+        life=life,
         unserved=list(zip(*(group.unserved[column].tolist() for column in ("partition", "start", "end")), strict=True)),
-        breakers=breakers if group.spec.breaker else [],
-        trips=np.sort(np.concatenate(trips)) if trips else np.empty(0),
+        breakers=breaker_states(group, life),
+        trips=trips_of(group),
         rebalances=np.asarray(group.membership.rebalances, dtype=np.float64),
         kills=_kills(group),
         busy=busy,
@@ -210,6 +204,8 @@ def _group(group: Group, parts: Running, fate: tuple[list[np.ndarray], list[np.n
         publishes=bool(group.spec.publishes),
         useful_for=group.spec.useful_for,
         settled=[_settled(group, topic) for topic in range(len(journeys))] if trace else None,
+        autoscales=group.spec.autoscale is not None,
+        shares_breaker=group.shared_gate is not None,
     )
 
 
@@ -223,34 +219,6 @@ def _within(trail: Trail, run: Run) -> int:
             before = max(0, math.ceil((run.warmup - first) / period))
             count += max(0, min(polls, math.floor((run.duration - first) / period) + 1) - before)
     return int(count)
-
-
-def _breaker(gate: Gate) -> Steps:
-    transitions = [(0.0, CLOSED), *((time, BREAKER_STATES[state]) for time, state in gate.state.transitions)]
-    times, codes = zip(*transitions, strict=True)
-    return np.asarray(times), np.asarray(codes, dtype=np.int8)
-
-
-def _instance_breaker(group: Group, index: int) -> Steps:
-    """The breakers of an instance's lives one after the other: each starts closed."""
-    times: list[float] = [0.0]
-    codes: list[int] = [CLOSED]
-    for instance, gate in group.gates:
-        if instance.index == index:
-            times.append(gate.began)
-            codes.append(CLOSED)
-            until = gate.ended
-            rows = [(time, BREAKER_STATES[state]) for time, state in gate.state.transitions if time <= until]
-            times += [time for time, _ in rows]
-            codes += [code for _, code in rows]
-            if until < math.inf:
-                times.append(until)
-                codes.append(CLOSED)
-    return np.asarray(times), np.asarray(codes, dtype=np.int8)
-
-
-def _times(gate: Gate, state: str) -> np.ndarray:
-    return np.asarray([time for time, entered in gate.state.transitions if entered == state], dtype=np.float64)
 
 
 def _settled(group: Group, topic: int) -> np.ndarray:
@@ -297,10 +265,11 @@ def _fault(fault: Fault, parts: Running) -> FaultRecord:
     windows = [
         (target, start, min(end, parts.end)) for target, start, end in parts.injection.windows[fault.name] if start < parts.end
     ]
+    scaled = [each for group in parts.groups.values() if group.spec.autoscale is not None for each in group.instances]
     return FaultRecord(
         name=f"faults.{fault.name}",
         targets=list(fault.targets),
-        windows=windows,
+        windows=while_wanted(windows, scaled, parts.end),
         affected=affected(fault, parts.scenario),
         hold=fault.hold,
         normal=fault.normal,

@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from models.autoscale import Autoscale
 from models.breaker import Breaker
 from models.by_name import ByName
 from models.dead_letters import DeadLetter
 from models.idempotency import Idempotency
 from models.later import later
-from models.limits import Autoscale, Bulkhead, Prefetch, RateLimit, Throttle
+from models.limits import Bulkhead, Prefetch, RateLimit, Throttle
 from models.producer import Outbox
 from models.retry import Redelivery, Retry
 from models.scalars import TABLE, UNLIMITED, Count, Flag, Name, Whole
@@ -86,7 +87,7 @@ class Consumer(Spec):
     consumer_timeout: PositiveDuration | None = None
 
     startup: Dist = AT_ONCE
-    autoscale: Annotated[Autoscale | None, TABLE] = Field(None, json_schema_extra=later())
+    autoscale: Annotated[Autoscale | None, TABLE] = None
     memory: Annotated[Size | None, UNLIMITED] = None
     throttle: Annotated[Throttle | None, ByName("throttle")] = None
     shed_above: Whole | None = None
@@ -108,3 +109,13 @@ class Consumer(Spec):
     def topics(self) -> tuple[str, ...]:
         """The topics it subscribes to, in order."""
         return (self.topic,) if isinstance(self.topic, str) else self.topic
+
+    @property
+    def first_instances(self) -> int:
+        """How many instances there are at time 0."""
+        return self.instances if self.autoscale is None else self.autoscale.first(self.instances)
+
+    @property
+    def most_instances(self) -> int:
+        """How many instances there may ever be: the places that faults and links can name."""
+        return self.instances if self.autoscale is None else self.autoscale.most(self.instances)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
+from models.autoscale_checks import autoscale_problems
 from models.consumer import Consumer
 from models.errors import Problem, joined, nearest, one_of, shown
 from models.idempotency import LATER_ORDERS
@@ -69,6 +70,7 @@ def consumer_problems(name: str, given: Consumer, whole: Outline, written: Colle
     yield from _of_limits(path, given)
     yield from _of_polls(path, given, deliveries)
     yield from _of_session(path, consumer)
+    yield from autoscale_problems(path, given, whole)
     yield from _of_dead_letters(path, given)
     yield from _of_idempotency(path, given)
     if given.outbox is not None and not given.publishes:

@@ -10,7 +10,8 @@ from simulator.spec import Spec
 
 
 class Costs(Spec):
-    """`[costs]`: per hour, per month, or per million. An instance and a node are paid for whether they are up or down."""
+    """`[costs]`: per hour, per month, or per million. An instance and a node are paid for whether they are up or down; where
+    a group autoscales, an instance is from being wanted until it has put down what it had in hand."""
 
     consumer_hour: Rate = 0.0
     broker_node_hour: Rate = 0.0

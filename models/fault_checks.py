@@ -109,7 +109,7 @@ def members_of(scenario: Outline) -> Iterator[str]:
     """Paths of everything that has an end of a link."""
     yield from (f"broker.nodes[{number}]" for number in range(scenario.broker.nodes))
     yield from (f"producers.{name}[{i}]" for name, spec in scenario.producers.items() for i in range(spec.instances))
-    yield from (f"consumers.{name}[{i}]" for name, spec in scenario.consumers.items() for i in range(spec.instances))
+    yield from (f"consumers.{name}[{i}]" for name, spec in scenario.consumers.items() for i in range(spec.most_instances))
     yield from (f"dependencies.{name}" for name in scenario.dependencies)
 
 
@@ -126,7 +126,7 @@ def _of_member(path: str, target: Target, fault: Fault, scenario: Outline) -> It
     elif target.kind != "consumers" or fault.kind == "poison":
         whole = f"{target.kind}.{target.name}"
         yield Problem(path, f"found one member for {fault.kind}", f'must be "{whole}", the whole of it')
-    elif target.member >= (instances := scenario.consumers[target.name].instances):
+    elif target.member >= (instances := scenario.consumers[target.name].most_instances):
         yield Problem(path, f"found instance {target.member} of {instances}", f"must be below {instances}")
 
 

@@ -70,7 +70,8 @@ def footprint(scenario: Outline, trace: bool = False) -> Terms:
         if consumer.hedge_after is not None:
             each += CALL * _calls(consumer.dependencies, scenario)
         terms[f"consumers.{name}.topic"] += each * sum(events[topic] for topic in consumer.topics)  # type: ignore[assignment]
-        terms[f"consumers.{name}.instances"] += _of_instances(consumer)  # type: ignore[assignment]
+        field = "instances" if consumer.autoscale is None else "autoscale"
+        terms[f"consumers.{name}.{field}"] += _of_instances(consumer)  # type: ignore[assignment]
         for index, publish in enumerate(consumer.publishes):
             read = sum(events[topic] for topic in consumer.topics)
             made = read * publish.probability * publish.count
@@ -111,7 +112,7 @@ def _of_instances(consumer: Consumer) -> float:
         each += places + consumer.breaker.half_open_calls
     if consumer.throttle is not None:
         each += consumer.throttle.seconds * BREAKER_SECOND
-    return GROUP + each * consumer.instances
+    return GROUP + each * consumer.most_instances
 
 
 def _windows(fault: Fault, duration: float) -> float:
@@ -124,7 +125,7 @@ def _windows(fault: Fault, duration: float) -> float:
 
 def _struck(scenario: Outline, fault: Fault) -> int:
     groups = [target.removeprefix("consumers.") for target in fault.targets]
-    return sum(scenario.consumers[name].instances if name in scenario.consumers else 1 for name in groups)
+    return sum(scenario.consumers[name].most_instances if name in scenario.consumers else 1 for name in groups)
 
 
 def events_of(scenario: Outline) -> Counter[str]:

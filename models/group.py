@@ -14,6 +14,7 @@ from models.instance import Instance, Life
 from models.outbox import Outbox
 from models.settlement import Settlement
 from models.subscription import Subscription
+from simulator.distributions import Distribution
 from simulator.recorder import Trail
 from simulator.simulation import WAIT_END, Simulation
 
@@ -44,7 +45,8 @@ class Group:
         self.settlement = settlement
         self.handlings = handlings
         self.place = place
-        self.instances = [Instance(sim, f"{name}[{i}]", i, place + i) for i in range(spec.instances)]
+        self.instances = [Instance(sim, f"{name}[{i}]", i, place + i) for i in range(spec.most_instances)]
+        self.wanted = spec.first_instances
         self.shared_gate = Gate(sim, spec.breaker, place) if spec.breaker and spec.breaker.scope == "group" else None
         self.gates: list[tuple[Instance, Gate]] = []
         self.shared_budget: BudgetState | None = None
@@ -58,9 +60,13 @@ class Group:
         self._startup = sim.stream(f"{name}/startup")
 
     def start(self) -> None:
-        """Everything begins at time 0 with all instances at work."""
+        """Everything begins at time 0 with all instances at work, but those that only autoscaling may want."""
         self.membership.on_change = self._note_service
-        lives = [self._new_life(instance) for instance in self.instances]
+        lives = [self._new_life(instance) for instance in self.instances[: self.wanted]]
+        for instance in self.instances[self.wanted :]:
+            instance.is_wanted(False)
+            instance.down += 1
+            instance.note()
         self.membership.found(lives)
         self._note_service()
 
@@ -73,6 +79,7 @@ class Group:
             self.gates.append((instance, gate))
         life: Life = self.subscription.new_life(instance, gate, self._stopped)
         instance.life = life
+        instance.living += 1
         if self.spec.retry is not None and self.spec.retry.budget is not None:
             life.budget = self.shared_budget or BudgetState(self.spec.retry.budget)
         if self.rules.guarded:
@@ -134,8 +141,9 @@ class Group:
         instance.note()
         self._note_service()
 
-    def restart(self, instance: Instance) -> None:
-        """A crash or stop is over: if it was the last one, the instance starts, and joins after its start-up time."""
+    def restart(self, instance: Instance, startup: Distribution | None = None) -> None:
+        """A crash or stop is over: if it was the last one, the instance starts, and joins after its start-up time, or that
+        one."""
         instance.down -= 1
         if instance.down:
             return
@@ -150,11 +158,26 @@ class Group:
                     self.membership.join(life)
                 self._note_service()
 
-        seconds = self.spec.startup.ppf(luck)
+        seconds = (startup or self.spec.startup).ppf(luck)
         if seconds > 0.0:
             self.sim.call_at(self.sim.now + seconds, WAIT_END, begin, instance.place)
         else:
             begin()
+
+    def scale_to(self, number: int) -> None:
+        """Autoscaling wants the first `number` instances: others stop, the last one first, and those that come start, unless a
+        fault has taken their place."""
+        before, self.wanted = self.wanted, number
+        if number != before:
+            self.sim.hold()
+        for instance in reversed(self.instances[number:before]):
+            instance.is_wanted(False)
+            self.stop(instance)
+        startup = None if self.spec.autoscale is None else self.spec.autoscale.startup
+        for instance in self.instances[before:number]:
+            instance.is_wanted(True)
+            self.restart(instance, startup)
+            instance.note()
 
     def pause(self, instance: Instance) -> None:
         """The process stands still: its heartbeats stop, what it called goes on."""
@@ -217,6 +240,9 @@ class Group:
         self.lives.remove(life)
         self.life_seconds += self.sim.now - life.began
         life.die()
+        life.instance.living -= 1
+        if life.instance.away:
+            life.instance.note()
         if life.gate is not None and life.gate is not self.shared_gate:
             life.gate.end()
 

@@ -12,7 +12,7 @@ from models.gate import Gate
 from models.guards import Guards
 from models.line import Line
 from models.outgoing import Outgoing
-from models.record import CUT_OFF, DOWN, PAUSED, RUNNING, STARTING
+from models.record import AWAY, CUT_OFF, DOWN, LEAVING, PAUSED, RUNNING, STARTING
 from models.uplink import Trip, Uplink
 from simulator.recorder import Trail
 from simulator.simulation import Simulation, Waker
@@ -46,6 +46,16 @@ class Memory(Protocol):
 
     def set_left(self, left: float, life: Life | None) -> None:
         """Another share of it can be used from now on."""
+
+
+class Clock(Protocol):
+    """What stands while an instance is down."""
+
+    def falls(self) -> None:
+        """It is down for one more reason."""
+
+    def rises(self) -> None:
+        """One of the reasons is gone."""
 
 
 class Life:
@@ -164,7 +174,9 @@ class Life:
 
 
 class Instance:
-    """A place in the group. Faults count up and down here: any crash or stop keeps it down, any pause keeps it frozen.
+    """A place in the group. Faults count up and down here: any crash or stop keeps it down, any pause keeps it frozen. So does
+    autoscaling, which may want nobody in it (`away`): a fault of such a place strikes nobody, and keeps out whoever is wanted
+    there before it is over. `living`: lives that go on, former ones included. `clock`: of the faults that strike it.
 
     `uplink`: None where nothing can come between it and the broker. `trip`: what it costs to reach it; None for nothing.
     `lines`, `hedge_lines`: to its dependencies, in their order; None where nothing is between. `states`: (time, state) at each
@@ -184,7 +196,10 @@ class Instance:
         self.memory: Memory | None = None
         self.failure_rate = 0.0
         self.lives = 0
+        self.living = 0
         self.starts = 0
+        self.away = False
+        self.clock: Clock | None = None
         self.life: Life | None = None
         self.outgoing: dict[str, Outgoing] = {}
         self.uplink: Uplink | None = None
@@ -193,10 +208,27 @@ class Instance:
         self.hedge_lines: list[Line] | None = None
         self.states = Trail(time="d", state="b")
 
+    def is_timed_by(self, clock: Clock) -> None:
+        """Faults strike it, by a clock of their own."""
+        self.clock = clock
+        if self.away:
+            clock.falls()
+
+    def is_wanted(self, wanted: bool) -> None:
+        """Whether autoscaling wants somebody here has changed."""
+        self.away = not wanted
+        if self.clock is not None:
+            if wanted:
+                self.clock.rises()
+            else:
+                self.clock.falls()
+
     def note(self) -> None:
         """Writes down the state after a change."""
         life = self.life
-        if self.down:
+        if self.away:
+            state = LEAVING if self.living else AWAY
+        elif self.down:
             state = DOWN
         elif life is None:
             state = STARTING

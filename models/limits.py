@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
-from models.scalars import Count, Factor, Whole
-from simulator.distributions import Constant, Dist
+from models.scalars import Count, Factor
 from simulator.spec import Spec
 from simulator.units import Duration, PositiveDuration
 
@@ -86,16 +85,3 @@ class Throttle(Spec):
     def seconds(self) -> int:
         """The window in whole seconds."""
         return max(1, math.ceil(self.window))
-
-
-class Autoscale(Spec):
-    """Number of instances by a measured `metric`, or by a `schedule` of (seconds, instances)."""
-
-    metric: Literal["lag"] | None = None
-    target: Factor | None = None
-    min: Whole | None = None
-    max: Count | None = None
-    interval: PositiveDuration | None = None
-    cooldown: Duration | None = None
-    startup: Dist = Constant(value=0.0)
-    schedule: tuple[tuple[Duration, Whole], ...] | None = None

@@ -15,6 +15,7 @@ from models.level import Level, mean_level, seconds_in, step_peak
 from models.message import Messages
 from models.partitions import PartitionRow, Partitions
 from models.periods import clipped, length
+from models.presence import paid_seconds, unwanted_seconds
 from models.record import (
     DEAD_LETTERED,
     DISCARDED,
@@ -147,8 +148,12 @@ def _measure_work(sheet: Sheet, group: GroupRecord, window: Seconds) -> None:
     if 0 < group.worker_time < np.inf:
         sheet.value("utilization", group.busy / group.worker_time)
         sheet.value("held", group.held / group.worker_time)
-    sheet.value("availability", _share_of_time(group.life, RUNNING, window))
-    sheet.value("breaker_open_fraction", _share_of_time(group.breakers, OPEN, window) if group.has_breaker else 0.0)
+    absent = unwanted_seconds(group.life, window)
+    sheet.value("availability", _share_of_time(group.life, RUNNING, window, absent))
+    idle = 0.0 if group.shares_breaker else absent
+    sheet.value("breaker_open_fraction", _share_of_time(group.breakers, OPEN, window, idle) if group.has_breaker else 0.0)
+    if group.autoscales:
+        sheet.value("instances_mean", paid_seconds(group.life, window) / (end - start))
     sheet.count("breaker_trips", _within(group.trips, window))
     sheet.count("rebalances", _within(group.rebalances, window))
     if group.kills is not None:
@@ -275,10 +280,10 @@ def _within(times: np.ndarray, window: Seconds) -> int:
     return int(np.count_nonzero((times >= window[0]) & (times <= window[1])))
 
 
-def _share_of_time(steps: Sequence[Steps], value: int, window: Seconds) -> float:
-    """The share of all time in which they had `value`."""
+def _share_of_time(steps: Sequence[Steps], value: int, window: Seconds, absent: float) -> float:
+    """The share of all time, but for the seconds for which they were `absent`, in which they had `value`."""
     start, end = window
-    return ratio(sum(seconds_in(each, value, start, end) for each in steps), len(steps) * (end - start))
+    return ratio(sum(seconds_in(each, value, start, end) for each in steps), len(steps) * (end - start) - absent)
 
 
 def _whole(window: Seconds) -> tuple[np.ndarray, np.ndarray]:

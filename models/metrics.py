@@ -35,7 +35,7 @@ METRICS: dict[str, dict[str, str]] = {
         shares="""duplicate_rate error_rate dead_letter_rate unfinished_share utilization held availability served
             breaker_open_fraction""",
         numbers="""attempts_mean amplification batch_size_mean sends_per_event deliveries_per_send attempts_per_delivery
-            calls_per_attempt total_amplification""",
+            calls_per_attempt total_amplification instances_mean""",
         seconds="""wait_{mean,p50,p95,p99} latency_{mean,sd,p50,p95,p99,p999} end_to_end_{mean,p99}
             lag_seconds_{mean,p99,max}""",
     ),

@@ -20,7 +20,10 @@ def cost_per_hour(scenario: Outline, measures: Iterable[Measure]) -> float:
     calls = sum(values[f"dependencies.{name}", "calls"] for name in scenario.dependencies)
     keeping = [f"consumers.{name}" for name, consumer in scenario.consumers.items() if consumer.idempotency is not None]
     operations = sum(values[group, "delivered"] + values[group, "effects"] for group in keeping)
-    instances = sum(consumer.instances for consumer in scenario.consumers.values())
+    instances = sum(
+        consumer.instances if consumer.autoscale is None else values[f"consumers.{name}", "instances_mean"]
+        for name, consumer in scenario.consumers.items()
+    )
     fixed = prices.consumer_hour * instances + prices.broker_node_hour * scenario.broker.nodes
     used = prices.dependency_million_calls * calls + prices.store_million_operations * operations
     return fixed + used / 1e6 / hours

@@ -12,8 +12,8 @@ from models.journey import Journey
 from models.message import Messages
 from models.slos import Slo
 
-DOWN, STARTING, PAUSED, CUT_OFF, RUNNING = range(5)
-"""Of an instance."""
+DOWN, STARTING, PAUSED, CUT_OFF, RUNNING, LEAVING, AWAY = range(7)
+"""Of an instance. The last two: autoscaling does not want it any more, and it has something in hand or is gone."""
 
 CLOSED, OPEN, HALF_OPEN = range(3)
 """Of a breaker."""
@@ -42,7 +42,8 @@ class GroupRecord:
     copies included. `commits`: by partition, none in a queue. `unserved`: (place in `partitions`, start, end) where no
     running instance had that partition. `life` is by instance; `trips`, `rebalances` and `kills` (by a lack of memory; None
     where it has no limit) are times. `busy`, `held` and `worker_time`: worker-seconds in the measured window, worker_time
-    infinite where workers are unlimited. `batch_sizes`: polls that brought records, and records.
+    infinite where workers are unlimited. `batch_sizes`: polls that brought records, and records. `autoscales`:
+    whether its number of instances changes; `shares_breaker`: whether there is one breaker for all of them.
     """
 
     name: str
@@ -68,6 +69,8 @@ class GroupRecord:
     publishes: bool
     useful_for: float | None = None
     settled: list[np.ndarray] | None = None
+    autoscales: bool = False
+    shares_breaker: bool = False
 
 
 @dataclass(kw_only=True)

@@ -10,6 +10,7 @@ import numpy as np
 from models.journey import Journey
 from models.lag import Lag, dead_letter_level, waiting_level
 from models.level import Level, step_at
+from models.presence import number_running, number_wanted
 from models.record import OPEN, DependencyRecord, GroupRecord, ProducerRecord, TopicRecord
 from models.slos import Slo
 from simulator.recorder import view
@@ -37,8 +38,13 @@ def group_series(group: GroupRecord, lag: Lag, times: np.ndarray) -> Series:
     }
     if group.useful_for is not None:
         found["goodput"] = rates((np.sort(in_time(each, group.useful_for)) for each in journeys), times)
+    if group.autoscales:
+        found["instances"] = number_wanted(group.life, times)
+        found["instances_running"] = number_running(group.life, times)
     if group.has_breaker:
-        found["breaker_open"] = np.mean([step_at(steps, times) == OPEN for steps in group.breakers], axis=0)
+        opened = np.sum([step_at(steps, times) == OPEN for steps in group.breakers], axis=0)
+        each = group.autoscales and not group.shares_breaker
+        found["breaker_open"] = opened / (np.maximum(number_wanted(group.life, times), 1) if each else len(group.breakers))
     return {(group.name, metric): np.asarray(values, dtype=float) for metric, values in found.items()}
 
 

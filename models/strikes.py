@@ -215,6 +215,8 @@ class Strikes:
 
     def _on_instance(self, fault: Fault, group: Group, instance: Instance) -> Strike:
         target = self._target(instance.name)
+        if instance.clock is None:
+            instance.is_timed_by(target)
         match fault.kind:
             case "crash":
                 return Strike(target, lambda: group.crash(instance), lambda: group.restart(instance))

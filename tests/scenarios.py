@@ -355,10 +355,29 @@ def consumers(draw: st.DrawFn, topics: list[str], delivery: str, letters: str, t
         found["dead_letter"] = draw(dead_letters(letters))
         if draw(st.booleans()):
             found["permanent"] = "dead_letter"
+    if draw(st.sampled_from([False, False, True])):
+        found["autoscale"] = draw(autoscales(found.get("instances", 1)))
     if delivery == "log":
         found["session_timeout"] = draw(st.sampled_from([1.0, 3.0, 6.0]))
         found["heartbeat_interval"] = found["session_timeout"] / draw(st.sampled_from([2.0, 1e6]))
     return found
+
+
+@st.composite
+def autoscales(draw: st.DrawFn, instances: int) -> Tables:
+    """Either form, of a group that begins with so many instances."""
+    if draw(st.booleans()):
+        times = sorted(draw(st.sets(ticks, min_size=1, max_size=5)))
+        return {"schedule": [[time, draw(st.integers(0, 4))] for time in times]}
+    needed = {"target": st.sampled_from([1.0, 3.0, 10.0]), "min": st.integers(0, 1), "max": st.integers(instances, 4)}
+    times = {"interval": st.sampled_from([0.25, 0.7, 1.0]), "cooldown": st.sampled_from([0.0, 1.0, 3.0])}
+    return draw(table({**needed, **times}, {"startup": durations(0.5)}))
+
+
+def places(group: Tables) -> int:
+    """How many instances a group may ever have."""
+    terms, instances = group.get("autoscale", {}), group.get("instances", 1)
+    return max([instances, terms.get("max", 1), *(number for _, number in terms.get("schedule", []))])
 
 
 def windows() -> st.SearchStrategy[Tables]:
@@ -388,7 +407,7 @@ def windows() -> st.SearchStrategy[Tables]:
 def faults(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
     """A fault of any kind, on any part of `tables` that can have it."""
     groups = [f"consumers.{each}" for each in tables["consumers"]]
-    members = [f"consumers.{n}[{i}]" for n, spec in tables["consumers"].items() for i in range(spec.get("instances", 1))]
+    members = [f"consumers.{n}[{i}]" for n, spec in tables["consumers"].items() for i in range(places(spec))]
     servers = [f"dependencies.{each}" for each in tables["dependencies"]]
     sources = [f"producers.{each}" for each in tables["producers"]]
     open_sources = [s for s in sources if tables["producers"][s[10:]]["arrivals"]["process"] != "closed"]
@@ -428,7 +447,7 @@ def cuts(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
     """A network partition that cuts instances of consumers, or all of a group, from the broker, dependencies, or both; or
     dependencies from each other."""
     groups = [f"consumers.{name}" for name in tables["consumers"]]
-    members = [f"consumers.{n}[{i}]" for n, spec in tables["consumers"].items() for i in range(spec.get("instances", 1))]
+    members = [f"consumers.{n}[{i}]" for n, spec in tables["consumers"].items() for i in range(places(spec))]
     others = ["broker", *(f"dependencies.{each}" for each in tables["dependencies"])]
     sides = [
         draw(st.lists(st.sampled_from(parts), min_size=1, max_size=2, unique=True)) for parts in (groups + members, others)

@@ -54,6 +54,12 @@ def alert(**fields: Any) -> dict[str, Any]:
     return {"name": "a", "component": "consumers.log", "metric": "lag", "above": 1, **fields}
 
 
+def scaled(**fields: Any) -> dict[str, Any]:
+    """Autoscaling by lag."""
+    usual = {"metric": "lag", "target": 9.0, "min": 1, "max": 6, "interval": "15s", "cooldown": "1m"}
+    return {key: value for key, value in {**usual, **fields}.items() if value is not None}
+
+
 def slo(**fields: Any) -> list[dict[str, Any]]:
     return [{key: value for key, value in {**SLO, **fields}.items() if value is not None}]
 
@@ -349,6 +355,20 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
         ["1 s", "below timeout (1 s)"],
     ),
     ("slos", slo(metric="goodput", below=None, above=1), "slos[0].metric", ["goodput", "useful_for"]),
+    # autoscaling
+    ("consumers/log/autoscale", {}, "consumers.log.autoscale", ["neither a metric nor a schedule"]),
+    ("consumers/log/autoscale", scaled(cooldown=None), "consumers.log.autoscale.cooldown", ["required", "or a schedule"]),
+    ("consumers/log/autoscale", scaled(cooldwn=1), "consumers.log.autoscale.cooldwn", ['did you mean "cooldown"?']),
+    ("consumers/log/autoscale", scaled(metric="lags"), "consumers.log.autoscale.metric", ['found "lags"', '"lag"']),
+    ("consumers/log/autoscale", scaled(target=0.0), "consumers.log.autoscale.target", ["above 0"]),
+    ("consumers/log/autoscale", scaled(min=7), "consumers.log.autoscale.min", ["found 7", "at most max (6)"]),
+    ("consumers/log/autoscale", scaled(min=2), "consumers.log.instances", ["found 1", "from autoscale.min (2)", "max (6)"]),
+    ("consumers/log/autoscale", scaled(interval="1ns"), "consumers.log.autoscale.interval", ["at least 6e-07 s"]),
+    ("consumers/log/autoscale", {"schedule": [[0, 1]], "max": 4}, "consumers.log.autoscale.max", ["only without schedule"]),
+    ("consumers/log/autoscale", {"schedule": []}, "consumers.log.autoscale.schedule", ["found []"]),
+    ("consumers/log/autoscale", {"schedule": [[5, 1], [5, 2]]}, "consumers.log.autoscale.schedule[1]", ["5 s after 5 s"]),
+    ("consumers/log/autoscale", {"schedule": [[0, 0], [9, 0]]}, "consumers.log.autoscale.schedule", ["no instance"]),
+    ("consumers/log/autoscale", {"schedule": [[0, 1], [9, -1]]}, "consumers.log.autoscale.schedule[1][1]", ["-1"]),
     # what is not built
     ("broker/publish_latency", "1mms", "broker.publish_latency", ["1mms"]),
     ("consumers/log/poll_wait", "2s", "consumers.log.poll_wait", ["2 s is not supported yet in a log", "must be 0.5 s"]),

@@ -36,6 +36,8 @@ POLICIES: dict[str, Tables] = {
     "hedged": {"hedge_after": 0.2, "useful_for": 1.0},
     "chain": {"dependencies": ["front"]},
     "slow start": {"startup": {"dist": "exponential", "mean": 1.0}},
+    "by lag": {"autoscale": {"target": 2.0, "min": 0, "max": 4, "interval": 0.5, "cooldown": 2.0, "startup": 0.25}},
+    "timetable": {"autoscale": {"schedule": [[3.0, 4], [6.25, 1], [9.0, 3], [16.0, 0], [16.25, 2]]}},
 }
 OF_A_LOG: dict[str, Tables] = {
     "sheds": {"shed_above": 6, "service_per": "event"},

@@ -74,6 +74,8 @@ def whole_system():
         has_dependencies=True,
         publishes=True,
         useful_for=1.5,
+        kills=np.empty(0),
+        autoscales=True,
     )
     produced = np.array([1.0, 2.0, 3.0])
     shop = {

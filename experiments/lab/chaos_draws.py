@@ -159,7 +159,7 @@ def _places(system: System) -> Iterator[Place]:
     nodes = _group("broker.nodes", system.broker.nodes)
     yield Place("broker", (*nodes.wholes, "broker"), nodes.members)
     for name, consumer in system.consumers.items():
-        yield _group(f"consumers.{name}", consumer.instances)
+        yield _group(f"consumers.{name}", consumer.most_instances)
     for kind in ("dependencies", "stores", "topics"):
         yield from (Place(f"{kind}.{name}", (f"{kind}.{name}",)) for name in getattr(system, kind))
     yield Place(NETWORK, (NETWORK,), tuple(_links(system)))

@@ -105,7 +105,7 @@ def station_of(system: System, component: str) -> Station | None:
     rate = _poisson_rate(resolved, group)
     topic = resolved.topics[group.topics[0]]
     removes = topic.longest_stay < math.inf or topic.max_length is not None
-    if rate is None or topic.delivery != "queue" or removes or not _is_plain(group):
+    if rate is None or topic.delivery != "queue" or removes or group.autoscale is not None or not _is_plain(group):
         return None
     assert isinstance(group.service, Exponential)
     prefetch = math.inf if group.prefetch is None else group.prefetch

@@ -45,8 +45,7 @@ def _add_topic(branch: Tree, scenario: Scenario, topic: str, unfolded: set[str])
 
 def _add_group(branch: Tree, scenario: Scenario, name: str, consumer: Consumer, unfolded: set[str]) -> None:
     workers = "" if consumer.concurrency == 1 else f", concurrency {consumer.concurrency}"
-    instances = "1 instance" if consumer.instances == 1 else f"{consumer.instances} instances"
-    node = branch.add(f"consumers.{name} ({instances}{workers})")
+    node = branch.add(f"consumers.{name} ({_instances(consumer)}{workers})")
     for dependency in consumer.dependencies:
         _add_dependency(node, scenario, dependency)
     _add_hanging(node, scenario, f"consumers.{name}")
@@ -111,3 +110,15 @@ def _when(fault: Fault) -> str:
         return f"every {format_duration(fault.every)} {lasting}"
     assert fault.at is not None
     return f"from {format_duration(fault.at)} {lasting}"
+
+
+def _instances(consumer: Consumer) -> str:
+    """How many instances there are: `4 instances`, `2 to 12 instances by lag`."""
+    first, terms = consumer.first_instances, consumer.autoscale
+    text = "1 instance" if first == 1 else f"{first} instances"
+    if terms is None:
+        return text
+    if terms.schedule is not None:
+        changes = ", ".join(f"{number} from {format_duration(time)}" for time, number in terms.schedule if time > 0.0)
+        return f"{text}, {changes}" if changes else text
+    return f"{text}, {terms.min} to {terms.max} by lag"

@@ -10,7 +10,18 @@ from experiments.lab.charts.chaos import chaos_figures, schedules
 from experiments.lab.charts.comparison import differences, overlaid, trade_off
 from experiments.lab.charts.comparison_pages import comparison_figures
 from experiments.lab.charts.page import file_name, save
-from experiments.lab.charts.run import age, attempts, breaker, figures, group_figure, groups, lag, overview, throughput
+from experiments.lab.charts.run import (
+    age,
+    attempts,
+    breaker,
+    figures,
+    group_figure,
+    groups,
+    instances,
+    lag,
+    overview,
+    throughput,
+)
 from experiments.lab.charts.sizing import headroom, plan_figures
 from experiments.lab.charts.sweeps import over_values, sweep_figures
 from experiments.lab.charts.tradeoffs import heat_map, pareto, recovery_against_utilisation
@@ -31,6 +42,7 @@ __all__ = [
     "headroom",
     "heat_map",
     "in_sync",
+    "instances",
     "lag",
     "over_values",
     "overlaid",

@@ -175,6 +175,17 @@ def breaker_finding(result: Result, component: str) -> str:
     return f"breakers are open {format_value(share, 'share')} of the time"
 
 
+def instances_finding(result: Result, component: str) -> str:
+    """Between which numbers of instances a group moves, how many it has on average, and how often that changes."""
+    wanted = runs_of(result, component, "instances")
+    if wanted is None:
+        return "no autoscaling"
+    inside = wanted[:, grid(result) >= result.warmup]
+    changes = float(np.count_nonzero(np.diff(inside), axis=1).mean())
+    numbers = f"{inside.min():,.0f} to {inside.max():,.0f} instances, {format_number(float(inside.mean()))} on average"
+    return f"{numbers}, {format_number(changes)} changes"
+
+
 def overview_finding(result: Result, components: Sequence[str]) -> str:
     """Which group has the highest lag, and which ones no shared fault reaches."""
     stories = {component.removeprefix("consumers."): LagStory(result, component) for component in components}

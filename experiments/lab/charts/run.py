@@ -101,10 +101,25 @@ def breaker(result: Result, group: str, ax: Axes | None = None) -> Axes:
     return ax
 
 
+def instances(result: Result, group: str, ax: Axes | None = None) -> Axes:
+    """Instances that autoscaling wants, and how many of them are at work; ValueError for a group that does not autoscale."""
+    with _panel(result, group, ax) as (component, ax):
+        if runs_of(result, component, "instances") is None:
+            raise ValueError(f"{component} has no autoscale")
+        line(result, component, "instances", ax, BLACK, "wanted")
+        line(result, component, "instances_running", ax, BLUE, "at work")
+        ax.set_ylabel("instances")
+        _title(ax, component, findings.instances_finding(result, component))
+    return ax
+
+
 def group_figure(result: Result, group: str) -> Figure:
-    """Everything about one group on a shared time axis: throughput, lag, age, attempts and, where set, its breaker."""
+    """Everything about one group on a shared time axis: throughput, lag, age, attempts and, where set, its instances, if their
+    number changes, and its breaker."""
     component = _component(result, group)
     charts: list[Chart] = [throughput, lag, age, attempts]
+    if runs_of(result, component, "instances") is not None:
+        charts.insert(2, instances)
     if runs_of(result, component, "breaker_open") is not None:
         charts.append(breaker)
 
