@@ -246,7 +246,7 @@ def removed(name: str) -> Callable[[Path], Any]:
         (written("manifest.json", "[" * 100_000), "manifest.json: not JSON"),
         (written("manifest.json", "[1]"), "manifest.json: not a JSON object"),
         (written("manifest.json", '{"scenario": 1}'), "manifest.json: scenario is missing or broken"),
-        (removed("summary.csv"), "holds none of plan.json, comparison.csv, sweep.csv, summary.csv"),
+        (removed("summary.csv"), "holds none of plan.json, comparison.csv, ranking.csv, sweep.csv, summary.csv"),
         (removed("books.csv"), "books.csv: no such file"),
         (removed("slos.csv"), "slos.csv: no such file"),
         (without("mean"), "summary.csv: the column mean is missing"),
