@@ -430,7 +430,6 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     ("slos", [{"component": "alerts.b", "metric": "firings", "below": 1}], "slos[0].component", ['found "alerts.b"']),
     ("stores", {"s": {"latency": 1}}, "stores", ["not supported yet"]),
     ("costs", {"storage_gb_month": 1.0}, "costs.storage_gb_month", ["not supported yet"]),
-    ("faults", fault(kind="exhaustion"), "faults[0].kind", ['"exhaustion" is not supported yet', '"crash"']),
     ("faults", fault(target="broker.nodes[3]"), "faults[0].target", ["node 3 of 1", "below 1"]),
     ("faults", fault(target="broker.node"), "faults[0].target", ['did you mean "broker.nodes"?']),
     ("faults", fault(target="broker", kind="surge", factor=2), "faults[0].kind", ["surge", '"power_loss"']),
