@@ -80,10 +80,6 @@ class Cluster:
         """Whether there is such a process, be it frozen."""
         return not self.nodes[node].down
 
-    def detour(self, leader: int, node: int, identity: int) -> float:
-        """How much longer the links make a copy that sets out now."""
-        return self.detours.seconds(leader, node, identity) if self.detours.ways else 0.0
-
     def usual_lag(self, leader: int, node: int) -> float:
         """How long copies take on average, as things are."""
         return self.mean_lag * self.nodes[node].slow + self.detours.usual_seconds(leader, node)

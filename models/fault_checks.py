@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from models.arrivals import ClosedArrivals
 from models.ends import NETWORK, belongs
 from models.errors import Problem, joined, nearest, one_of, shown
-from models.faults import BUILT, KINDS, LATER_TARGETS, LINK_KINDS, RESOURCES, Fault, Target, parse_target
+from models.faults import KINDS, LATER_TARGETS, LINK_KINDS, RESOURCES, Fault, Target, parse_target
 from models.link_checks import kind_problem, struck_links_problems
 from models.outline import Outline
 
@@ -59,7 +59,7 @@ def _of_target(path: str, text: str, fault: Fault, scenario: Outline) -> Iterato
     known = [f"{target.kind}.{name}" for name in getattr(scenario, target.kind)]
     if f"{target.kind}.{target.name}" not in known:
         yield Problem(path, f"found {shown(text)}, which is not declared", one_of(known), nearest(text, known))
-    elif fault.kind not in KINDS[target.kind] and fault.kind in BUILT:
+    elif fault.kind not in KINDS[target.kind]:
         where = f"{path.removesuffix('.target')}.kind"
         yield Problem(where, f'found "{fault.kind}" of {text}', one_of(KINDS[target.kind]))
     else:
@@ -75,7 +75,7 @@ def _of_node(path: str, text: str, target: Target, fault: Fault, scenario: Outli
         yield Problem(path, f"found {shown(text)} for exhaustion", 'must be "broker", the whole of it')
     elif target.member is not None and target.member >= nodes:
         yield Problem(path, f"found node {target.member} of {nodes}", f"must be below {nodes}")
-    elif fault.kind not in KINDS["broker"] and fault.kind in BUILT:
+    elif fault.kind not in KINDS["broker"]:
         where = f"{path.removesuffix('.target')}.kind"
         yield Problem(where, f'found "{fault.kind}" of {text}', one_of(KINDS["broker"]))
 
@@ -136,7 +136,7 @@ def _of_strength(path: str, fault: Fault, scenario: Outline) -> Iterator[Problem
         value = getattr(fault, field)
         if field == needed and value is None:
             yield Problem(f"{path}.{field}", "required, but missing", f'must be given with kind = "{fault.kind}"')
-        elif field != needed and value is not None and fault.kind in BUILT:
+        elif field != needed and value is not None:
             kinds = [kind for kind, strength in STRENGTH.items() if strength == field]
             found = f"found {shown(value)}" if field != "add" else "found one"
             yield Problem(f"{path}.{field}", found, f"only with kind {' or '.join(kinds)}")

@@ -9,7 +9,6 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
-from models.later import later
 from models.scalars import UNLIMITED, Count, Flag, Rate, Text, Whole
 from simulator.columns import read_column
 from simulator.distributions import Dist
@@ -41,8 +40,6 @@ RESOURCES: dict[str, tuple[str, ...]] = {
 
 LATER_TARGETS = ("topics", "stores", "sagas", "aggregates")
 """The kinds of component that the format lets fail and that cannot yet."""
-
-BUILT = (*dict.fromkeys(kind for kinds in KINDS.values() for kind in kinds), "partition")
 
 
 class Target(NamedTuple):
@@ -78,7 +75,7 @@ class Fault(Spec):
 
     name: Annotated[Text, Field(min_length=1, max_length=200)]
     target: Text | tuple[Text, ...] = ()
-    kind: Kind = Field(json_schema_extra=later(*BUILT))
+    kind: Kind
     silent: Flag = False
     factor: Rate | None = None
     add: Dist | None = None

@@ -64,13 +64,15 @@ class StoredTopic(Channel):
         """How long an event takes from a leader to another node once it sets out, which is at intervals or at once."""
         draw, cluster = self._lags.get(node), self.cluster
         if cluster.interval is not None:
-            return cluster.detour(leader, node, self.messages.identity(event))
+            return cluster.detours.seconds(leader, node, self.messages.identity(event))
         if draw is None:
             law = cluster.spec.replication_lag
             stream = self.sim.stream(f"topics.{self.name}/replication")
             draw = self._lags[node] = drawer(stream, self.messages, law, usual=node).at
         seconds = draw(event, node) * cluster.nodes[node].slow
-        return seconds + cluster.detour(leader, node, self.messages.identity(event)) if cluster.detours.ways else seconds
+        return (
+            seconds + cluster.detours.seconds(leader, node, self.messages.identity(event)) if cluster.detours.ways else seconds
+        )
 
     def has_enough(self, replicas: ReplicaSet) -> bool:
         """Whether enough replicas are in sync to acknowledge to who wants all of them."""
