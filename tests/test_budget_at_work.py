@@ -93,3 +93,18 @@ def test_what_a_breaker_refuses_is_no_failure_to_a_throttle() -> None:
     breaker = {"size": 2, "minimum_calls": 2, "open_for": "1h"}
     found = run(THROTTLE, breaker=breaker, instances=1)
     assert found.value("consumers.work", "short_circuited").mean == 3 * 100 - 2
+
+
+def test_a_dependency_that_calls_another_has_a_throttle_too() -> None:
+    """Of 100 events that fail: three retries, as above."""
+    tables = {
+        "run": {"duration": "10.5s", "runs": 1},
+        "broker": {"profile": "rabbitmq"},
+        "producers": {"web": {"topic": "jobs", "arrivals": {"process": "constant", "rate": 10.0, "limit": 100}}},
+        "consumers": {"work": {"topic": "jobs", "dependencies": ["front"], "redelivery": {"max_deliveries": 1}}},
+        "dependencies": {
+            "front": {"latency": 0, "dependencies": ["back"], "retry": {"max_attempts": 3, "backoff": "none", **THROTTLE}},
+            "back": {"latency": "1ms", "error_rate": 1.0},
+        },
+    }
+    assert replicate(System.from_dict(tables)).value("dependencies.back", "calls").mean == 103

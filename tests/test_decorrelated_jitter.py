@@ -80,3 +80,17 @@ def test_a_producer_that_publishes_again_goes_from_point_to_point() -> None:
         assert len(times) == TRIES - 1
         for n, time in enumerate(times, 1):
             assert point(n - 1) <= time - 1.0 - n <= point(n)
+
+
+def test_a_dependency_that_calls_another_again_goes_from_point_to_point() -> None:
+    """What it calls fails at once: its own call fails with the last of its tries."""
+    data = tables("rabbitmq", transient_failure=0.0, dependencies=["front"], redelivery={"max_deliveries": 1})
+    data["dependencies"] = {
+        "front": {"latency": 0, "dependencies": ["back"], "retry": {"max_attempts": TRIES, **JITTER}},
+        "back": {"latency": 0, "error_rate": 1.0},
+    }
+    played = Played(data)
+    failures = played.trail("failures")
+    assert len(failures) == EVENTS
+    assert all(point(TRIES - 2) <= time - 1.0 <= point(TRIES - 1) for time, _ in failures)
+    assert played.value("dependencies.back", "calls") == EVENTS * TRIES

@@ -40,7 +40,6 @@ SPECS: dict[str, type[Spec]] = {
     "rate_limit": RateLimit,
     "throttle": Throttle,
 }
-REFUSED_LATER = ("bulkhead", "rate_limit", "throttle")
 every_preset = pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: f"{preset.policy}-{preset.name}")
 every_retry = pytest.mark.parametrize("name", presets_of("retry"))
 
@@ -175,14 +174,6 @@ def test_a_component_may_be_called_preset_or_like_a_policy() -> None:
     tables["consumers"] = dict.fromkeys(("preset", "retry"), tables["consumers"]["c"])
     changed = Scenario.from_dict(tables).with_({"consumers.preset.instances": 2, "consumers.retry.instances": 3})
     assert [consumer.instances for consumer in changed.consumers.values()] == [2, 3]
-
-
-def test_what_is_not_built_is_refused_with_a_preset_too() -> None:
-    for policy in REFUSED_LATER:
-        extra = Consumer.model_fields[policy].json_schema_extra
-        if isinstance(extra, dict) and extra.get("later"):
-            with pytest.raises(BadScenario, match=f"consumers.c.{policy}: not supported yet"):
-                scenario(**{policy: next(iter(presets_of(policy)))})
 
 
 def test_the_manifest_of_a_run_holds_the_values(tmp_path: Path) -> None:

@@ -136,6 +136,22 @@ def test_masstransit_tries_again_inside_its_redeliveries() -> None:
     assert run.states() == {"dead_lettered": 1}
 
 
+def test_the_bulkhead_of_resilience4j_lets_25_in_and_turns_the_next_away() -> None:
+    consumer = {"topic": "t", "concurrency": "unlimited", "service": "10s", "bulkhead": "resilience4j"}
+    tables = {
+        "run": {"duration": 20.0},
+        "broker": {"profile": "rabbitmq"},
+        "producers": {"p": together(30)},
+        "consumers": {"c": consumer | {"redelivery": "masstransit", "dead_letter": {"topic": "dead"}}},
+    }
+    assert Played(tables).states() == {"processed": 25, "dead_lettered": 5}
+
+
+def test_the_time_limiter_of_resilience4j_waits_for_1_s() -> None:
+    run = played("rabbitmq", 20.0, service="1001ms", transient_failure=0.0, timeout="resilience4j", redelivery="masstransit")
+    assert run.trail("failures") == [(2.0, 0)]
+
+
 # -- Brooker's strategies ----------------------------------------------------------------------------------------------
 
 EVENTS = 3000
