@@ -30,6 +30,7 @@ POLICIES: dict[str, dict[str, Any]] = {
     "retry": {"retry": RETRY},
     "retry with budget": {"retry": RETRY | {"budget": {"ratio": 0.1}}},
     "retry with breaker": {"retry": RETRY, "breaker": {"window": "time", "size": 10, "minimum_calls": 20, "open_for": "5s"}},
+    "retry with shedding": {"retry": RETRY, "concurrency": 4 * SERVERS, "shed_above": 10},
 }
 GROUP = "consumers.payment"
 BEFORE, AFTER, UP = f"{GROUP}:answered_before", f"{GROUP}:answered_after", f"{GROUP}:up_at_the_end"
@@ -37,7 +38,7 @@ Key = tuple[str, float, float]
 
 
 def scenario(policy: str, load: float, trigger: float, duration: float) -> dict[str, Any]:
-    """Every event is worked on at once; `load` is that of the gateway without retries."""
+    """All events are worked on at once, but where what waits is shed; `load` is that of the gateway without retries."""
     payment = {"topic": "orders", "concurrency": "unlimited", "dependencies": ["gateway"], "timeout": "1s"}
     gives_up = {"redelivery": {"max_deliveries": 1}, "dead_letter": {"topic": "orders.dlq"}}
     slow = {"name": "trigger", "target": "dependencies.gateway", "kind": "slowdown", "factor": 4, "at": AT, "for": trigger}

@@ -18,8 +18,8 @@ from models.errors import BadScenario
 
 SHIPPED = {
     "backoff_and_jitter", "breaker_tuning", "broker_failover", "capacity_planning", "commit_policies", "cost_of_resilience",
-    "dead_letter_strategy", "delivery_guarantees", "idempotency_windows", "metastability", "partitioned_network",
-    "partitions_and_ordering", "presets_compared", "recovery_time", "retry_policies",
+    "dead_letter_strategy", "delivery_guarantees", "idempotency_windows", "layered_retries", "metastability",
+    "partitioned_network", "partitions_and_ordering", "presets_compared", "recovery_time", "retry_policies",
 }  # fmt: skip
 MOST_LINES = 120
 NAME = "cost_of_resilience"

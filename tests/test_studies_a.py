@@ -6,6 +6,7 @@ import heapq
 import random
 import re
 from importlib import import_module
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,10 @@ from models.backoff import Delays
 from models.errors import BadScenario
 from simulator.replication import replicate
 
-NAMES = ["backoff_and_jitter", "breaker_tuning", "dead_letter_strategy", "metastability", "recovery_time", "retry_policies"]
+NAMES = [
+    "backoff_and_jitter", "breaker_tuning", "dead_letter_strategy", "layered_retries", "metastability", "recovery_time",
+    "retry_policies",
+]  # fmt: skip
 
 
 def answer_of(name: str, **asked: object) -> Answer:
@@ -169,8 +173,31 @@ def test_load_times_tries_above_the_capacity_stays_down_when_the_trigger_is_gone
     steady = [key for key in state.index if key[2] and state[*key[:2], 0.0] == "recovers"]
     held = [key for key in steady if state[key] != "recovers"]
     assert {policy for policy, _, _ in held} == {"retry"}
-    assert "stays up without it with retry, not with no retry, retry with budget and retry with breaker." in found.finding
+    assert (
+        "stays up without it with retry, not with no retry, retry with budget, retry with breaker and retry with shedding."
+        in found.finding
+    )
     cells = f"With retry in {len(held)} of {sum(key[0] == 'retry' for key in steady)} cells, from 50 % load on."
     assert cells in found.finding
     before, after = (means(found.table, f"answered_{when}", "policy", "load", "trigger") for when in ("before", "after"))
     assert before["retry", 0.5, 20.0] > 0.9 > 0.2 > after["retry", 0.5, 20.0]
+
+
+@pytest.mark.long
+def test_layers_multiply_calls_and_divide_the_load_that_is_survived() -> None:
+    found = answer_of("layered_retries")
+    calls, expected = (means(found.table, metric, "layers", "level", look="errors") for metric in ("calls", "expected"))
+    assert [calls[layers, 1.0] for layers in (1, 2, 3)] == [3.0, 9.0, 27.0]
+    assert (calls / expected).between(0.85, 1.15).all()
+    assert "1, 2 and 3 layers of 3 attempts make 3 (3 – 3), 9 (9 – 9) and 27 (27 – 27) calls of one." in found.finding
+    after = found.table[found.table["metric"] == "up_at_the_end"].set_index(["look", "layers", "level"]).sort_index()
+    state = after["state"]
+    assert (state == after["mean"].map(lambda up: {1.0: "recovers", 0.0: "collapsed"}.get(up, "vulnerable"))).all()
+    for layers, load in product((1, 2, 3), (0.1, 0.2, 0.5)):
+        assert (state["no budget", layers, load] == "recovers") == (load * 3**layers < 1), (layers, load)
+    assert (state["budgets everywhere"] == "recovers").all()
+    held = state["budget outside"]
+    assert (held != "recovers").sum() < (state["no budget"] != "recovers").sum()
+    keeps = "the slowdown keeps the system down from"
+    assert f"With no budget {keeps} 50 %, 20 % and 10 % load on with 1, 2 and 3 layers." in found.finding
+    assert f"With budgets everywhere {keeps} no, no and no load on with 1, 2 and 3 layers." in found.finding
