@@ -11,6 +11,7 @@ from models.budget import BudgetState
 from models.gate import Gate
 from models.guards import Guards
 from models.line import Line
+from models.mark_store import Road
 from models.outgoing import Outgoing
 from models.record import CUT_OFF, DOWN, PAUSED, RUNNING, STARTING
 from models.uplink import Trip, Uplink
@@ -167,8 +168,8 @@ class Instance:
     """A place in the group. Faults count up and down here: any crash or stop keeps it down, any pause keeps it frozen.
 
     `uplink`: None where nothing can come between it and the broker. `trip`: what it costs to reach it; None for nothing.
-    `lines`, `hedge_lines`: to its dependencies, in their order; None where nothing is between. `states`: (time, state) at each
-    change.
+    `lines`, `hedge_lines`: to its dependencies, in their order, and `road`: to its store; None where nothing is
+    between. `states`: (time, state) at each change.
     `slow`: how many times as long its work takes; `cpu`: the share of its processors that is left to it; `memory`: None where
     that has no limit.
     """
@@ -191,6 +192,7 @@ class Instance:
         self.trip: Trip | None = None
         self.lines: list[Line] | None = None
         self.hedge_lines: list[Line] | None = None
+        self.road: Road | None = None
         self.states = Trail(time="d", state="b")
 
     def note(self) -> None:
