@@ -10,16 +10,19 @@ from models.autoscaling import Autoscaler
 from models.chain import Chain
 from models.channel import Channel
 from models.cluster import Cluster
+from models.consumer import Consumer
 from models.course import Course
 from models.ends import BROKER
 from models.group import Group
 from models.handling import Handling
+from models.inbox import Inbox, Register
 from models.injection import Injection
 from models.instance import Instance
 from models.journey import Journey
 from models.lease_subscription import LeaseSubscription
 from models.line import Line
 from models.log_subscription import LogSubscription
+from models.mark_store import MarkStore, Road
 from models.memory import Memory
 from models.message import Messages
 from models.outbox import Outbox
@@ -87,6 +90,8 @@ class Assembly:
             parts.servers[name] = Server(self.sim, name, dependency, self._place())
         for server in parts.servers.values():
             self._chain(server)
+        for name, store in scenario.stores.items():
+            parts.stores[f"stores.{name}"] = MarkStore(self.sim, f"stores.{name}", store, self._place())
         for name in scenario.consumers:
             parts.groups[f"consumers.{name}"] = self._group(name)
         for name, topic in scenario.topics.items():
@@ -191,10 +196,11 @@ class Assembly:
         settlement = Settlement(sim, rules, place)
         servers = [self.parts.servers[dependency] for dependency in spec.dependencies]
         targets = [channels[publish.topic] for publish in spec.publishes]
-        handlings = []
-        for topic in spec.topics:
+        handlings, register = [], self._register(path, spec, place)
+        for number, topic in enumerate(spec.topics):
             journey = Journey(channels[topic].messages, bool(servers), bool(targets))
-            handlings.append(Handling(sim, path, spec, journey, servers, targets))
+            inbox = None if register is None else Inbox(register, number, journey)
+            handlings.append(Handling(sim, path, spec, journey, servers, targets, inbox))
             settlement.open_for(journey, channels[topic])
             channels[topic].journeys.append(journey)
         if spec.dead_letter is not None:
@@ -203,7 +209,7 @@ class Assembly:
         subscription = SUBSCRIPTIONS[sources[0].delivery](path, settlement, handlings, sources, place)
         group = Group(sim, path, subscription, settlement, handlings, place)
         self._limit(group)
-        self._connect(group, servers)
+        self._connect(group, servers, None if register is None else register.store)
         self._let_publish(group, [target for target in targets if isinstance(target, StoredTopic)])
         return group
 
@@ -219,12 +225,26 @@ class Assembly:
             for instance in group.instances:
                 instance.memory = Memory(self.sim, limit, sizes, group.crash, group.restart)
 
-    def _connect(self, group: Group, servers: list[Server]) -> None:
-        """Puts the network between the instances of a group and the broker and its dependencies, where there is any."""
+    def _register(self, path: str, spec: Consumer, place: int) -> Register | None:
+        """The marks of a group, in the store that it names or in one of its own."""
+        if spec.idempotency is None:
+            return None
+        stores, own = self.parts.stores, f"{path}/idempotency"
+        name = own if spec.idempotency.store is None else f"stores.{spec.idempotency.store}"
+        if name == own:
+            stores[own] = MarkStore(self.sim, own, None, place)
+        struck = any(name in fault.targets for fault in self.scenario.faults)
+        return Register(self.sim, path, spec.idempotency, stores[name], len(spec.topics), struck)
+
+    def _connect(self, group: Group, servers: list[Server], store: MarkStore | None) -> None:
+        """Puts the network between the instances of a group and the broker, its dependencies and its store, where there is
+        any. A group's own store is where it is."""
         parts, scenario = self.parts, self.scenario
         links, cluster, broker = parts.links, parts.cluster, scenario.broker
         breaks = cluster is not None and can_break(scenario)
         for instance in group.instances:
+            if store is not None and store.spec is not None and self._is_apart(instance.name, [store.name]):
+                instance.road = Road(links, instance.name, store.name)
             if not links.cost_nothing or links.troubled or broker.deliver_latency.mean:
                 trip = Trip(self.sim, links, instance.name, broker.nodes, broker.deliver_latency)
                 instance.trip = None if trip.costs_nothing else trip

@@ -16,6 +16,7 @@ from models.group import Group
 from models.injection import Injection
 from models.journey import BROKER
 from models.level import Level
+from models.mark_store import MarkStore
 from models.periods import merged_spans
 from models.presence import while_wanted
 from models.producing import Producing
@@ -45,10 +46,18 @@ from simulator.simulation import WAIT_END, Simulation
 class Window:
     """What parts had added up when the measured window began and ended: `span` gives the difference."""
 
-    def __init__(self, sim: Simulation, groups: Mapping[str, Group], servers: Mapping[str, Server], run: Run) -> None:
+    def __init__(
+        self,
+        sim: Simulation,
+        groups: Mapping[str, Group],
+        servers: Mapping[str, Server],
+        stores: Mapping[str, MarkStore],
+        run: Run,
+    ) -> None:
         self.sim = sim
         self.groups = groups
         self.servers = servers
+        self.stores = stores
         self.edges: list[dict[str, np.ndarray]] = []
         assert not isinstance(run.warmup, str)
         for time in (run.warmup, run.duration):
@@ -60,10 +69,12 @@ class Window:
             name: np.array([*group.work_so_far(), group.rules.polls, group.rules.polled]) for name, group in self.groups.items()
         }
         edge |= {name: np.array([server.busy_until(now)]) for name, server in self.servers.items()}
+        edge |= {name: np.array([store.operations]) for name, store in self.stores.items()}
         self.edges.append(edge)
 
     def span(self, name: str) -> list[float]:
-        """What was added within the window: of a group busy and held worker-seconds, seconds of lives, polls and records."""
+        """What was added within the window: of a group busy and held worker-seconds, seconds of lives, polls and records;
+        of a server its seconds of service, of a store the requests that it has carried out."""
         start, end = self.edges
         spent: list[float] = (end[name] - start[name]).tolist()
         return spent

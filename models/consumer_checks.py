@@ -10,7 +10,6 @@ from typing import Any
 from models.autoscale_checks import autoscale_problems
 from models.consumer import Consumer
 from models.errors import Problem, joined, nearest, one_of, shown
-from models.idempotency import LATER_ORDERS
 from models.limits import Prefetch
 from models.outline import Outline
 from models.pace import FOR_EVER, at_rest, shortest_step
@@ -72,7 +71,7 @@ def consumer_problems(name: str, given: Consumer, whole: Outline, written: Colle
     yield from _of_session(path, consumer)
     yield from autoscale_problems(path, given, whole)
     yield from _of_dead_letters(path, given)
-    yield from _of_idempotency(path, given)
+    yield from _of_idempotency(path, given, whole)
     if given.outbox is not None and not given.publishes:
         yield Problem(joined((*path, "outbox")), "found one", "only with publishes")
     if given.retry and given.retry.scope != "instance" and given.retry.budget is None:
@@ -162,10 +161,20 @@ def _of_hedges(path: tuple[str, str], given: Consumer) -> Iterator[Problem]:
         yield Problem(joined((*path, "hedge_after")), f"found {after:g} s", f"must be below timeout ({given.timeout:g} s)")
 
 
-def _of_idempotency(path: tuple[str, str], given: Consumer) -> Iterator[Problem]:
-    if given.idempotency and given.idempotency.protocol in LATER_ORDERS:
-        found = f'"{given.idempotency.protocol}" is not supported yet'
-        yield Problem(joined((*path, "idempotency", "order")), found, one_of(["do_then_mark", "transaction"]))
+def _of_idempotency(path: tuple[str, str], given: Consumer, whole: Outline) -> Iterator[Problem]:
+    marks = given.idempotency
+    if marks is None:
+        return
+    if marks.protocol == "claim" and marks.lease is None:
+        yield Problem(joined((*path, "idempotency", "lease")), "required, but missing", 'must be given with order = "claim"')
+    if marks.protocol != "claim" and marks.lease is not None:
+        yield Problem(joined((*path, "idempotency", "lease")), f"found {marks.lease:g} s", 'only with order = "claim"')
+    if marks.lease is not None and marks.lease < (least := shortest_step(whole)):
+        here = joined((*path, "idempotency", "lease"))
+        yield Problem(here, f"found {marks.lease:g} s", f"must be at least {least:g} s in this run")
+    if marks.store is not None and marks.store not in (known := list(whole.stores)):
+        here = joined((*path, "idempotency", "store"))
+        yield Problem(here, f'found "{marks.store}", which is not declared', one_of(known), nearest(marks.store, known))
 
 
 def _of_pace(path: tuple[str, str], consumer: Consumer, whole: Outline) -> Iterator[Problem]:
@@ -183,9 +192,16 @@ def _of_pace(path: tuple[str, str], consumer: Consumer, whole: Outline) -> Itera
     if endless and (hasty or refused):
         found = "a failed event would be tried for ever at one instant"
         yield Problem(joined((*path, "retry")), found, "must have a delay or fewer max_attempts")
-    if (hasty or refused) and _is_endless(redelivery, least):
+    marks = consumer.idempotency
+    barred = marks is not None and marks.store is not None and marks.on_outage == "fail" and not _answers(marks.store, whole)
+    if (hasty or refused or barred) and _is_endless(redelivery, least):
         found = "a failed event would come back for ever at one instant"
         yield Problem(joined((*path, "redelivery")), found, "must have a delay or max_deliveries")
+
+
+def _answers(store: str, whole: Outline) -> bool:
+    """Whether a store never refuses at once."""
+    return not any(f"stores.{store}" in fault.targets and fault.kind != "slowdown" for fault in whole.faults)
 
 
 def _is_endless(redelivery: Redelivery, least: float) -> bool:

@@ -111,6 +111,7 @@ def members_of(scenario: Outline) -> Iterator[str]:
     yield from (f"producers.{name}[{i}]" for name, spec in scenario.producers.items() for i in range(spec.instances))
     yield from (f"consumers.{name}[{i}]" for name, spec in scenario.consumers.items() for i in range(spec.most_instances))
     yield from (f"dependencies.{name}" for name in scenario.dependencies)
+    yield from (f"stores.{name}" for name in scenario.stores)
 
 
 def _of_member(path: str, target: Target, fault: Fault, scenario: Outline) -> Iterator[Problem]:

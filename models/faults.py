@@ -28,6 +28,7 @@ KINDS: dict[str, tuple[Kind, ...]] = {
     "dependencies": ("crash", "outage", "slowdown", "errors", "exhaustion", *LINK_KINDS),
     "producers": ("crash", "stop", "pause", "surge", "poison", *LINK_KINDS),
     "broker": ("crash", "stop", "pause", "power_loss", "slowdown", "outage", "exhaustion", *LINK_KINDS),
+    "stores": ("crash", "outage", "slowdown", "errors", "delay", "loss"),
 }
 """The kinds of fault that each kind of component can have."""
 
@@ -38,7 +39,7 @@ RESOURCES: dict[str, tuple[str, ...]] = {
 }
 """What each kind of component can be short of."""
 
-LATER_TARGETS = ("topics", "stores", "sagas", "aggregates")
+LATER_TARGETS = ("topics", "sagas", "aggregates")
 """The kinds of component that the format lets fail and that cannot yet."""
 
 

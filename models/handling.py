@@ -12,10 +12,11 @@ from models.call import Called, Step
 from models.channel import Channel
 from models.consumer import Consumer
 from models.draws import ONCE, drawer, rare_drawer, uniform_drawer
-from models.idempotency import Marks
+from models.inbox import UNKNOWN, Inbox
 from models.journey import MARK, Journey
+from models.marks import SEEN
 from models.outbox import Outbox
-from models.outcome import OK, SUPPRESSED
+from models.outcome import ERROR, OK, SUPPRESSED
 from models.outgoing import Outgoing, Post
 from simulator.recorder import grow
 from simulator.simulation import Simulation
@@ -89,10 +90,10 @@ class Handling:
         journey: Journey,
         servers: Sequence[Called],
         targets: list[Channel],
+        inbox: Inbox | None,
     ) -> None:
         self.sim = sim
         self.journey = journey
-        self.marks: Marks | None = None
         messages = journey.messages
         self.service = drawer(sim.stream(f"{group}/service"), messages, spec.service)
         self.failure = uniform_drawer(sim.stream(f"{group}/failure"), messages)
@@ -100,12 +101,8 @@ class Handling:
         self.retry_luck = rare_drawer(sim.stream(f"{group}/retry"), messages)
         self.throttle_luck = rare_drawer(sim.stream(f"{group}/throttle"), messages)
         self.redelivery_luck = rare_drawer(sim.stream(f"{group}/redelivery"), messages)
-        self.mark_latency: Callable[[int, int], float] | None = None
-        self.transaction = False
-        if spec.idempotency is not None:
-            self.marks = Marks(spec.idempotency.ttl)
-            self.mark_latency = rare_drawer(sim.stream(f"{group}/idempotency"), messages, spec.idempotency.latency)
-            self.transaction = spec.idempotency.protocol == "transaction"
+        self.inbox = inbox
+        self.transaction = inbox is not None and inbox.transaction
         self.calls: list[Leg] = []
         self.hedges: list[Leg] = []
         for place, server in enumerate(servers):
@@ -127,14 +124,15 @@ class Handling:
         ]
 
     def apply(self, event: int) -> int:
-        """The effect happens now; in a transaction only if no mark holds, and the mark is made with it."""
-        now = self.sim._now
+        """The effect happens now; in a transaction only if no mark holds, and the mark is made with it, or neither."""
         if self.transaction:
-            assert self.marks is not None
-            if self.marks.seen(event, now):
+            assert self.inbox is not None
+            found = self.inbox.commit(event, self.journey.attempts[event])
+            if found == SEEN:
                 return SUPPRESSED
-            self.marks.mark(event, now)
-        self.journey.effect_applied(event, now)
+            if found == UNKNOWN:
+                return ERROR
+        self.journey.effect_applied(event, self.sim._now)
         return OK
 
     def publish(self, event: int, now: float) -> None:

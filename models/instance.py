@@ -11,6 +11,7 @@ from models.budget import BudgetState
 from models.gate import Gate
 from models.guards import Guards
 from models.line import Line
+from models.mark_store import Road
 from models.outgoing import Outgoing
 from models.record import AWAY, CUT_OFF, DOWN, LEAVING, PAUSED, RUNNING, STARTING
 from models.uplink import Trip, Uplink
@@ -179,8 +180,8 @@ class Instance:
     there before it is over. `living`: lives that go on, former ones included. `clock`: of the faults that strike it.
 
     `uplink`: None where nothing can come between it and the broker. `trip`: what it costs to reach it; None for nothing.
-    `lines`, `hedge_lines`: to its dependencies, in their order; None where nothing is between. `states`: (time, state) at each
-    change.
+    `lines`, `hedge_lines`: to its dependencies, in their order, and `road`: to its store; None where nothing is
+    between. `states`: (time, state) at each change.
     `slow`: how many times as long its work takes; `cpu`: the share of its processors that is left to it; `memory`: None where
     that has no limit.
     """
@@ -206,6 +207,7 @@ class Instance:
         self.trip: Trip | None = None
         self.lines: list[Line] | None = None
         self.hedge_lines: list[Line] | None = None
+        self.road: Road | None = None
         self.states = Trail(time="d", state="b")
 
     def is_timed_by(self, clock: Clock) -> None:

@@ -10,8 +10,12 @@ from models.ends import NETWORK, meets
 from models.errors import Problem, nearest, one_of, shown
 from models.faults import LINK_KINDS, Fault
 from models.outline import Outline
+from models.topology import store_of
 
-TALK = "must be a producer or consumer and the broker, two nodes, or a consumer or dependency and one that it calls, either way"
+TALK = (
+    "must be a producer or consumer and the broker, two nodes, a consumer or dependency and one that it calls, or a consumer "
+    "and its store, either way"
+)
 
 
 def link_problems(path: str, name: str, members: Sequence[str], scenario: Outline) -> Iterator[Problem]:
@@ -41,6 +45,9 @@ def struck_links_problems(path: str, target: str, fault: Fault, members: Sequenc
     elif target.startswith("dependencies.") and not _is_called(target.removeprefix("dependencies."), scenario):
         yield Problem(path, f"found {target}, which nobody calls", "must have links")
         return
+    elif target.startswith("stores.") and not _is_used(target.removeprefix("stores."), scenario):
+        yield Problem(path, f"found {target}, which nobody uses", "must have links")
+        return
     if fault.kind == "duplicate" and not _carries_requests(target, members, scenario):
         found_kind = f'found "duplicate" of {target}, where nothing is sent that would be done twice'
         yield Problem(path.removesuffix(".target") + ".kind", found_kind, "must be what publishes or calls, to where it does")
@@ -59,6 +66,10 @@ def _is_called(dependency: str, scenario: Outline) -> bool:
     called = [name for consumer in scenario.consumers.values() for name in consumer.dependencies]
     called += [name for caller in scenario.dependencies.values() for name in caller.dependencies]
     return dependency in called
+
+
+def _is_used(store: str, scenario: Outline) -> bool:
+    return any(store_of(consumer) == store for consumer in scenario.consumers.values())
 
 
 def _carries_requests(target: str, members: Sequence[str], scenario: Outline) -> bool:
@@ -111,4 +122,8 @@ def _talk(one: str, other: str, scenario: Outline) -> bool:
     if kinds == {"dependencies"}:
         names = [each.removeprefix("dependencies.") for each in (one, other)]
         return any(here in scenario.dependencies[there].dependencies for here, there in (names, names[::-1]))
+    if kinds == {"consumers", "stores"}:
+        keeper, store = (one, other) if one.startswith("consumers.") else (other, one)
+        name = keeper.removeprefix("consumers.").partition("[")[0]
+        return store_of(scenario.consumers[name]) == store.removeprefix("stores.")
     return False

@@ -35,7 +35,7 @@ class Outline(Spec):
     producers: dict[Name, Producer] = {}
     consumers: dict[Name, Consumer] = {}
     dependencies: dict[Name, Dependency] = {}
-    stores: dict[Name, Store] = Field({}, json_schema_extra=later())
+    stores: dict[Name, Store] = {}
     network: Network | None = None
     faults: tuple[Fault, ...] = ()
     alerts: tuple[Alert, ...] = ()

@@ -10,6 +10,7 @@ from models.collecting import Window
 from models.group import Group
 from models.injection import Injection
 from models.links import Links
+from models.mark_store import MarkStore
 from models.network import Network
 from models.producing import Producing
 from models.queue import Queue
@@ -22,7 +23,8 @@ from simulator.simulation import Simulation
 
 class Parts:
     """The running parts of one replication, by path: what a user's own process may look at and act on. `delays`: the queues
-    that nobody reads, and that move what they hold to another topic in time."""
+    that nobody reads, and that move what they hold to another topic in time. `stores`: groups' own ones too, as
+    `consumers.NAME/idempotency`."""
 
     def __init__(self, sim: Simulation, scenario: Scenario) -> None:
         self.sim = sim
@@ -33,6 +35,7 @@ class Parts:
         self.channels: dict[str, Channel] = {}
         self.producers: dict[str, Producing] = {}
         self.servers: dict[str, Server] = {}
+        self.stores: dict[str, MarkStore] = {}
         self.groups: dict[str, Group] = {}
         self.delays: list[Queue] = []
         self.injection: Injection

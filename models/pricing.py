@@ -8,18 +8,16 @@ from models.outline import Outline
 from simulator.results import Measure
 
 
-def cost_per_hour(scenario: Outline, measures: Iterable[Measure]) -> float:
+def cost_per_hour(scenario: Outline, measures: Iterable[Measure], operations: float) -> float:
     """What a run cost per hour of simulated time, by what was measured of it; `scenario` has prices.
 
-    A delivery to a group with idempotency is one operation of its store (the look-up), an effect another (the mark).
+    `operations`: requests that stores of marks have carried out: look-ups, marks, claims and releases.
     """
     prices, values = scenario.costs, {(m.component, m.metric): m.value for m in measures}
     assert prices is not None
     assert scenario.run.warmup != "auto"
     hours = (scenario.run.duration - scenario.run.warmup) / 3600
     calls = sum(values[f"dependencies.{name}", "calls"] for name in scenario.dependencies)
-    keeping = [f"consumers.{name}" for name, consumer in scenario.consumers.items() if consumer.idempotency is not None]
-    operations = sum(values[group, "delivered"] + values[group, "effects"] for group in keeping)
     instances = sum(
         consumer.instances if consumer.autoscale is None else values[f"consumers.{name}", "instances_mean"]
         for name, consumer in scenario.consumers.items()

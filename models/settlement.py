@@ -10,7 +10,7 @@ from models.channel import Channel
 from models.delay import DelayLine
 from models.handling import Handling
 from models.journey import MOVE, Journey
-from models.outcome import POISON, SHORT
+from models.outcome import BARRED, POISON, SHORT
 from models.rules import Rules
 from simulator.simulation import Simulation
 
@@ -83,9 +83,12 @@ class Settlement:
 
     def wait(self, handling: Handling, event: int, outcome: int, failed: int, waited: float) -> tuple[float, float]:
         """Seconds until the next delivery, after the `failed`-th one that failed, with `outcome`; and what the wait after that
-        has to know, as `waited` says it of the one before."""
+        has to know, as `waited` says it of the one before. It is not before the claim of another on the event ends."""
         luck = handling.redelivery_luck(event, handling.journey.turn(event, outcome >= SHORT))
-        return self.rules.redelivery.wait_step(failed, luck, waited)
+        seconds, known = self.rules.redelivery.wait_step(failed, luck, waited)
+        if outcome == BARRED and handling.inbox is not None:
+            seconds = max(seconds, handling.inbox.claimed_until(event) - self.sim.now)
+        return seconds, known
 
     def deliver_later(self, again: Again, seconds: float) -> None:
         """The copy comes back after its delay: to its place in a queue, or to the tail of a partition or queue."""

@@ -15,6 +15,7 @@ from models.faults import LINK_KINDS, Fault
 from models.group import Group
 from models.instance import Instance
 from models.links import Cut, Links
+from models.mark_store import MarkStore
 from models.nodes import Node
 from models.producing import OpenProducing, Producing
 from models.resources import Resources
@@ -72,6 +73,7 @@ class Parts(Protocol):
     scenario: Scenario
     groups: dict[str, Group]
     servers: dict[str, Server]
+    stores: dict[str, MarkStore]
     producers: dict[str, Producing]
     links: Links
     cluster: Cluster | None
@@ -112,6 +114,8 @@ class Strikes:
             return [self._on_producer(fault, path, self.parts.producers[path])]
         if section == "dependencies":
             return [self._on_server(fault, path, self.parts.servers[name])]
+        if section == "stores":
+            return [self._on_store(fault, path, self.parts.stores[path])]
         name, _, index = name.partition("[")
         group = self.parts.groups[f"consumers.{name}"]
         if not index and fault.kind in ("errors", "poison"):
@@ -157,7 +161,7 @@ class Strikes:
         """The members of a component, each a target; a link, the network and the broker are one."""
         scenario = self.parts.scenario
         kind, _, name = path.partition(".")
-        if "->" in path or "[" in path or not name or kind == "dependencies":
+        if "->" in path or "[" in path or not name or kind in ("dependencies", "stores"):
             return [path]
         if kind == "broker":
             return [node.path for node in self._nodes(name)]
@@ -206,6 +210,18 @@ class Strikes:
             case "exhaustion":
                 return self._changing(target, "cpu", 1.0, math.prod, _setter(server, "cpu"), fault.to)
         return self._changing(target, "errors", server.error_rate, any_of, _setter(server, "error_rate"), fault.rate)
+
+    def _on_store(self, fault: Fault, path: str, store: MarkStore) -> Strike:
+        target = self._target(path)
+        match fault.kind:
+            case "crash":
+                return Strike(target, store.crash, store.restart)
+            case "outage":
+                begin = store.fall_silent if fault.silent else store.unreachable
+                return Strike(target, begin, store.speak if fault.silent else store.reachable)
+            case "slowdown":
+                return self._changing(target, "slow", 1.0, math.prod, _setter(store, "slow"), fault.factor)
+        return self._changing(target, "errors", 0.0, any_of, _setter(store, "error_rate"), fault.rate)
 
     def _on_group(self, fault: Fault, path: str, group: Group) -> Strike:
         target, rules = self._target(path), group.rules

@@ -102,7 +102,7 @@ class System(Scenario):
         sim.horizon = self.horizon
         parts = Parts(sim, scenario)
         Assembly(parts).build()
-        parts.window = Window(sim, parts.groups, parts.servers, scenario.run)
+        parts.window = Window(sim, parts.groups, parts.servers, parts.stores, scenario.run)
         for own in self._processes:
             sim.process(own(sim, parts))
         if scenario.run.drain:
@@ -115,7 +115,8 @@ class System(Scenario):
         measurement = measure(closed)
         metrics = measurement.metrics
         if self.costs is not None:
-            metrics = (*metrics, Measure("system", "cost", "1", cost_per_hour(record.scenario, metrics)))
+            operations = sum(record.window.span(name)[0] for name in record.stores)
+            metrics = (*metrics, Measure("system", "cost", "1", cost_per_hour(record.scenario, metrics, operations)))
         return Measurement(
             metrics=metrics,
             times=measurement.times,

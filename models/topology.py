@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from models.arrivals import ClosedArrivals
+from models.consumer import Consumer
 from models.ends import NETWORK, ends_of
 from models.errors import joined
 from models.faults import LINK_KINDS, Fault
@@ -89,7 +90,7 @@ def can_break(scenario: Outline) -> bool:
     return lossy or any(
         path.startswith("broker")
         or (path.startswith("producers.") and fault.kind in DOWNING)
-        or (fault.kind in LINK_KINDS and "dependencies." not in path)
+        or (fault.kind in LINK_KINDS and not ("dependencies." in path or "stores." in path))
         for fault in scenario.faults
         for path in (*fault.targets, *_sides(fault))
     )
@@ -170,6 +171,8 @@ def affected(fault: Fault, scenario: Outline) -> list[str]:
             touched.add(name)
         elif section == "producers":
             topics.add(scenario.producers[name].topic)
+        elif section == "stores":
+            touched |= {group for group, spec in scenario.consumers.items() if store_of(spec) == name}
         else:
             touched |= {group for group, spec in scenario.consumers.items() if name in called(spec.dependencies, scenario)}
     while True:
@@ -202,6 +205,11 @@ def _hit(fault: Fault) -> Iterator[tuple[str, tuple[str, ...]]]:
         ends = ends_of(target) if "->" in target else ()
         groups = tuple(end for end in ends if end.startswith("consumers."))
         yield from ((end, ends) for end in groups or ends or (target,))
+
+
+def store_of(consumer: Consumer) -> str | None:
+    """The `[stores.NAME]` in which a group keeps its marks, if it has none of its own."""
+    return None if consumer.idempotency is None else consumer.idempotency.store
 
 
 def _cut_from_broker(sides: tuple[str, ...], scenario: Outline) -> set[str]:

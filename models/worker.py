@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from models.guarding import Guarding
 from models.handling import Handling
 from models.instance import Life
+from models.marking import Marking
 from models.outcome import ERROR, OK, PENDING, SUPPRESSED
 from models.outgoing import Post
 from models.rules import Rules
 from models.waiting import INFINITY, Story, Wait
 
 
-class Worker(Guarding):
+class Worker(Marking):
     """One worker of a life."""
 
     def __init__(self, life: Life, rules: Rules) -> None:
         super().__init__(life, rules)
         self.handle: Callable[[Handling, int], Story] = self.attempt if rules.plain else self.deliver
+        if rules.idempotency is not None:
+            self.handle = self.deliver_once
+        self.unless_shed = self.handle
         if rules.shed_above < INFINITY:
             self.handle = self.deliver_or_shed
 
     def deliver_or_shed(self, handling: Handling, event: int) -> Story:
         """A delivery, unless too much is waiting behind it."""
         if self.line_behind() <= self.rules.shed_above:
-            return (yield from self.deliver(handling, event))
+            return (yield from self.unless_shed(handling, event))
         handling.journey.discard(event, self.sim._now)
         return SUPPRESSED
 
@@ -34,13 +37,7 @@ class Worker(Guarding):
         raise NotImplementedError
 
     def deliver(self, handling: Handling, event: int) -> Story:
-        """One delivery: look-up, tries, publishes, mark."""
-        marks = handling.marks
-        if marks is not None:
-            yield from self._store(handling, event, 0)
-            if marks.seen(event, self.sim._now):
-                handling.suppress(event, self.sim._now)
-                return SUPPRESSED
+        """One delivery: tries, publishes."""
         outcome = yield from self.tries(handling, event)
         if outcome == OK:
             if self.rules.publishes_last:
@@ -48,9 +45,6 @@ class Worker(Guarding):
                     outcome = yield from self._publish(handling, event)
                 else:
                     handling.publish(event, self.sim._now)
-            if marks is not None and not handling.transaction and outcome == OK:
-                yield from self._store(handling, event, 1)
-                marks.mark(event, self.sim._now)
         elif outcome == SUPPRESSED:
             handling.suppress(event, self.sim._now)
         return outcome
@@ -84,16 +78,6 @@ class Worker(Guarding):
 
         for post in unknown:
             post.listener = ring
-
-    def _store(self, handling: Handling, event: int, step: int) -> Wait:
-        """The look-up (step 0) or the mark (step 1) in the idempotency store."""
-        assert handling.mark_latency is not None
-        seconds = handling.mark_latency(event, 2 * handling.journey.deliveries[event] + step)
-        if seconds > 0.0:
-            mark = self.life.mark
-            yield self.alarm.at(self.sim._now + seconds)
-            if self.life.mark != mark:
-                yield from self.disturbed()
 
     def wait_until_heard(self) -> Wait:
         """What must be told to the broker waits, with the event in hand."""

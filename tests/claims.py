@@ -299,12 +299,15 @@ def check_guarantees(events: pd.DataFrame, system: System) -> None:
         rows = events[events["group"] == f"consumers.{name}"]
         first = consumer.commit == "before" or consumer.acknowledge == "before"
         removing = any(removes(system, topic) for topic in consumer.topics)
-        if not first and not (removing and consumer.reset == "latest") and not can_break(system):
+        marks = consumer.idempotency
+        first_marked = marks is not None and marks.protocol == "mark_then_do"
+        if not first and not first_marked and not (removing and consumer.reset == "latest") and not can_break(system):
             assert not (rows["state"] == "lost").any(), f"{name}: lost although at least once"
         buried = consumer.dead_letter and removes(system, consumer.dead_letter.topic)
         assert removing or buried or not (rows["state"] == "expired").any(), f"{name}: expired without a limit"
-        marks = consumer.idempotency
-        if marks and marks.protocol == "transaction" and marks.ttl >= 1000.0:
+        lasting = marks is not None and marks.ttl >= 1000.0 and marks.max_keys is None and marks.store is None
+        atomic = marks is not None and marks.protocol == "transaction"
+        if lasting and (atomic or (first_marked and consumer.retry is None)):
             assert (rows["effects"] <= 1).all(), f"{name}: doubled in spite of marks"
         redelivery, letters = consumer.redelivery, consumer.dead_letter
         assert redelivery is not None

@@ -209,10 +209,28 @@ def dead_letters(topic: str) -> st.SearchStrategy[Tables]:
     )
 
 
-def idempotencies() -> st.SearchStrategy[Tables]:
+@st.composite
+def idempotencies(draw: st.DrawFn) -> Tables:
+    """In any order, in a store of its own or in the one that all share."""
+    order = draw(st.sampled_from(["do_then_mark", "mark_then_do", "claim", "transaction"]))
+    found = {"order": order} | ({"lease": draw(ticks)} if order == "claim" else {})
+    optional = {
+        "latency": durations(0.2),
+        "max_keys": st.sampled_from([1, 5, 40]),
+        "store": st.just("marks"),
+        "on_outage": st.sampled_from(["process", "fail"]),
+    }
+    return found | draw(table({"ttl": st.sampled_from([0.5, 3.0, 1000.0])}, optional))
+
+
+def stores() -> st.SearchStrategy[Tables]:
     return table(
-        {"order": st.sampled_from(["do_then_mark", "transaction"]), "ttl": st.sampled_from([0.5, 3.0, 1000.0])},
-        {"latency": durations(0.2)},
+        {"latency": durations(0.1)},
+        {
+            "replication_lag": st.sampled_from([0.5, 5.0]),
+            "failover_time": durations(),
+            "persistence": st.sampled_from([0.5, 5.0]),
+        },
     )
 
 
@@ -409,15 +427,16 @@ def faults(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
     groups = [f"consumers.{each}" for each in tables["consumers"]]
     members = [f"consumers.{n}[{i}]" for n, spec in tables["consumers"].items() for i in range(places(spec))]
     servers = [f"dependencies.{each}" for each in tables["dependencies"]]
+    keepers = [f"stores.{each}" for each in tables["stores"]]
     sources = [f"producers.{each}" for each in tables["producers"]]
     open_sources = [s for s in sources if tables["producers"][s[10:]]["arrivals"]["process"] != "closed"]
     kinds = {
-        "crash": groups + members + servers,
+        "crash": groups + members + servers + keepers,
         "stop": groups + members,
         "pause": groups + members,
-        "outage": servers,
-        "slowdown": groups + members + servers,
-        "errors": groups + members + servers,
+        "outage": servers + keepers,
+        "slowdown": groups + members + servers + keepers,
+        "errors": groups + members + servers + keepers,
         "poison": groups + sources,
         "surge": open_sources,
         "exhaustion": groups + members + servers,
@@ -448,7 +467,7 @@ def cuts(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
     dependencies from each other."""
     groups = [f"consumers.{name}" for name in tables["consumers"]]
     members = [f"consumers.{n}[{i}]" for n, spec in tables["consumers"].items() for i in range(places(spec))]
-    others = ["broker", *(f"dependencies.{each}" for each in tables["dependencies"])]
+    others = ["broker", "stores.marks", *(f"dependencies.{each}" for each in tables["dependencies"])]
     sides = [
         draw(st.lists(st.sampled_from(parts), min_size=1, max_size=2, unique=True)) for parts in (groups + members, others)
     ]
@@ -491,6 +510,7 @@ def networks(draw: st.DrawFn, tables: Tables) -> Tables:
     ends += [(f"consumers.{n}", f"dependencies.{d}") for n, s in tables["consumers"].items() for d in s.get("dependencies", ())]
     callers = tables["dependencies"].items()
     ends += [(f"dependencies.{one}", f"dependencies.{d}") for one, s in callers for d in s.get("dependencies", ())]
+    ends += [(f"consumers.{n}", "stores.marks") for n, s in tables["consumers"].items() if "store" in s.get("idempotency", {})]
     link = table({}, {"latency": durations(0.2), "loss": st.sampled_from([0.1, 0.5])})
     names = [f"{one} -> {other}" for pair in ends for one, other in (pair, pair[::-1])]
     chosen = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True))
@@ -554,6 +574,7 @@ def systems(draw: st.DrawFn) -> Tables:
         },
         "producers": {f"p{i}": draw(producers(["a", "b"])) for i in range(draw(st.integers(1, 3)))},
         "dependencies": {f"d{i}": draw(dependencies()) for i in range(draw(st.integers(0, 3)))},
+        "stores": {"marks": draw(stores())},
         "consumers": {},
     }
     draw(chains(tables["dependencies"]))

@@ -407,10 +407,17 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     (
         "consumers/log/idempotency",
         {"ttl": 1, "order": "claim"},
-        "consumers.log.idempotency.order",
-        ["not supported yet"],
+        "consumers.log.idempotency.lease",
+        ["required, but missing", 'order = "claim"'],
     ),
-    ("consumers/log/idempotency", {"ttl": 1, "store": "s"}, "consumers.log.idempotency.store", ["not supported yet"]),
+    ("consumers/log/idempotency", {"ttl": 1, "lease": 5}, "consumers.log.idempotency.lease", ["5 s", 'order = "claim"']),
+    (
+        "consumers/log/idempotency",
+        {"ttl": 1, "order": "claim", "lease": 1e-9},
+        "consumers.log.idempotency.lease",
+        ["1e-09 s", "at least 6e-07 s"],
+    ),
+    ("consumers/log/idempotency", {"ttl": 1, "store": "s"}, "consumers.log.idempotency.store", ['"s"', "not declared"]),
     ("network", {"loss": 1.1}, "network.loss", ["1.1"]),
     (
         "network",
@@ -448,7 +455,8 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     ("alerts", [alert(name="")], "alerts[0].name", ["must not be empty"]),
     ("alerts", [alert(), alert(metric="lag_seconds")], "alerts[1].name", ['found "a" again']),
     ("slos", [{"component": "alerts.b", "metric": "firings", "below": 1}], "slos[0].component", ['found "alerts.b"']),
-    ("stores", {"s": {"latency": 1}}, "stores", ["not supported yet"]),
+    ("stores", {"s": {}}, "stores.s.latency", ["missing"]),
+    ("faults", fault(target="stores.s"), "faults[0].target", ["not declared"]),
     ("costs", {"storage_gb_month": 1.0}, "costs.storage_gb_month", ["not supported yet"]),
     ("faults", fault(target="broker.nodes[3]"), "faults[0].target", ["node 3 of 1", "below 1"]),
     ("faults", fault(target="broker.node"), "faults[0].target", ['did you mean "broker.nodes"?']),
@@ -714,7 +722,14 @@ def test_a_file_that_is_no_scenario_is_refused(tmp_path, name, content, fragment
 @pytest.mark.parametrize(
     ("name", "fragments"),
     [
-        ("nowhere.toml", ["no such file", "built in: broker-failover, orders, retry-storm, split-brain, visibility-timeout"]),
+        (
+            "nowhere.toml",
+            [
+                "no such file",
+                "built in: broker-failover, idempotency-window, orders, poison-pill, retry-storm, split-brain, "
+                "visibility-timeout",
+            ],
+        ),
         ("ordrs", ["no such file", 'did you mean "orders"?']),
         ("a/b/c.toml", ["no such file"]),
         (".", ["a directory"]),

@@ -25,6 +25,9 @@ POLICIES: dict[str, Tables] = {
     "known poison": {"poison": 0.2, "permanent": "discard"},
     "marks": {"idempotency": {"ttl": 3.0, "latency": 0.05}},
     "transaction": {"idempotency": {"ttl": 1000.0, "latency": 0.05, "order": "transaction"}},
+    "mark first": {"idempotency": {"ttl": 3.0, "order": "mark_then_do", "store": "marks", "max_keys": 10}},
+    "claims": {"idempotency": {"ttl": 1000.0, "order": "claim", "lease": 1.0, "store": "marks"}},
+    "without the store": {"idempotency": {"ttl": 1000.0, "store": "marks", "on_outage": "process", "latency": 0.02}},
     "timeout": {"timeout": 0.5},
     "rate limit": {"rate_limit": {"rate": 2.0, "burst": 2, "max_wait": 1.0}},
     "bulkhead": {"bulkhead": {"max_concurrent": 1, "max_wait": 0.25}},
@@ -152,6 +155,7 @@ def system(delivery: str, group: Tables, **more: Any) -> Tables:
             }
         },
         "dependencies": {"d": SCARCE, "front": FRONT},
+        "stores": {"marks": {"latency": 0.05, "replication_lag": 1.0, "failover_time": 0.5}},
         "consumers": {
             "c": {
                 "topic": "t",
@@ -171,6 +175,8 @@ def system(delivery: str, group: Tables, **more: Any) -> Tables:
             {"name": "deploy", "kind": "stop", "target": "consumers.c", "at": 15.5, "for": 0.5},
             {"name": "outage", "kind": "outage", "target": "dependencies.d", "at": 7.0, "for": 2.0},
             {"name": "silence", "kind": "outage", "silent": True, "target": "dependencies.d", "at": 12.0, "for": 1.0},
+            {"name": "failover", "kind": "crash", "target": "stores.marks", "every": 5.5, "for": 2.0},
+            {"name": "mute store", "kind": "outage", "silent": True, "target": "stores.marks", "at": 3.0, "for": 0.5},
             {"name": "rush", "kind": "surge", "factor": 3.0, "target": "producers.p", "at": 9.0, "for": 3.0},
         ],
         "alerts": [

@@ -13,7 +13,7 @@ from models.faults import Fault
 from models.line import GIVES_UP
 from models.link_checks import hanging
 from models.scenario import Scenario
-from models.topology import topics_named, topics_written
+from models.topology import store_of, topics_named, topics_written
 from simulator.units import format_duration, format_share, format_value
 
 
@@ -26,6 +26,10 @@ def topology(scenario: Scenario) -> Tree:
     unwritten = [topic for topic in topics_named(scenario) if topic not in topics_written(scenario)]
     for topic in unwritten:
         _add_topic(root.add("nobody publishes to"), scenario, topic, unfolded)
+    used = {store_of(consumer) for consumer in scenario.consumers.values()}
+    for store in scenario.stores:
+        if store not in used:
+            root.add(f"stores.{store}, which nobody uses")
     return root
 
 
@@ -49,6 +53,8 @@ def _add_group(branch: Tree, scenario: Scenario, name: str, consumer: Consumer, 
     for dependency in consumer.dependencies:
         _add_dependency(node, scenario, dependency)
     _add_hanging(node, scenario, f"consumers.{name}")
+    if (store := store_of(consumer)) is not None:
+        node.add(f"keeps its marks in stores.{store}")
     for publish in consumer.publishes:
         often = "" if publish.probability == 1 else f" ({format_share(publish.probability)} of the time)"
         _add_topic(node.add(f"publishes{often}"), scenario, publish.topic, unfolded)
