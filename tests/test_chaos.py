@@ -198,7 +198,7 @@ def test_what_has_not_recovered_is_worst_and_what_has_no_value_is_nothing() -> N
     never = outcome_of((), system, [HYPOTHESIS], left(math.nan, 0.2, (1.0, True), (80.0, False)))
     assert never.damage == 0.2 + 1.0
     assert never.violated == (0,)
-    assert (in_violation(never), recovery(never)) == ("–", "never")
+    assert (in_violation(never), recovery(never)) == ("–", "not by the end")
     nothing = outcome_of((), system, [HYPOTHESIS], left(math.nan, math.nan))
     assert (nothing.damage, nothing.violated, nothing.told) == (0.0, (), ("no value",))
 

@@ -213,4 +213,4 @@ def lost(found: Outcome) -> str:
 
 def recovery(found: Outcome) -> str:
     """How long the slowest recovery took, for people."""
-    return format_duration(found.recovery) if found.recovered else "never"
+    return format_duration(found.recovery) if found.recovered else "not by the end"

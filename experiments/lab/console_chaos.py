@@ -12,7 +12,7 @@ from simulator.units import format_duration
 
 MOST_SHOWN = 20
 
-TAKEN = 50
+TAKEN = 58
 """Characters of a line that numbers take."""
 
 

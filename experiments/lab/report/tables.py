@@ -184,8 +184,8 @@ def ranking_table(ranking: Iterable[Row]) -> str:
 
 
 def _ranked(row: Row) -> list[str]:
-    never = "" if row["recovered"] else "never, in "
-    recovery = f"{never}{format_value(row['recovery_time'], 's')}" if row["recovery_time"] == row["recovery_time"] else "–"
+    late = "" if row["recovered"] else "not by the end, in "
+    recovery = f"{late}{format_value(row['recovery_time'], 's')}" if row["recovery_time"] == row["recovery_time"] else "–"
     return [
         row_head(row["rank"]),
         verdict("violated" if row["violated"] else "met"),
