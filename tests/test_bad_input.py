@@ -715,7 +715,10 @@ def test_a_file_that_is_no_scenario_is_refused(tmp_path, name, content, fragment
 @pytest.mark.parametrize(
     ("name", "fragments"),
     [
-        ("nowhere.toml", ["no such file", "built in: broker-failover, orders, retry-storm, split-brain, visibility-timeout"]),
+        (
+            "nowhere.toml",
+            ["no such file", "built in: autoscale-lag, broker-failover, orders, retry-storm, split-brain, visibility-timeout"],
+        ),
         ("ordrs", ["no such file", 'did you mean "orders"?']),
         ("a/b/c.toml", ["no such file"]),
         (".", ["a directory"]),
