@@ -726,7 +726,7 @@ def test_a_file_that_is_no_scenario_is_refused(tmp_path, name, content, fragment
             "nowhere.toml",
             [
                 "no such file",
-                "built in: broker-failover, idempotency-window, orders, poison-pill, retry-storm, split-brain, "
+                "built in: autoscale-lag, broker-failover, idempotency-window, orders, poison-pill, retry-storm, split-brain, "
                 "visibility-timeout",
             ],
         ),

@@ -37,7 +37,7 @@ NOTABLE = {
     "producers": "unsent phantom failed unconfirmed waiting publish_retries publish_latency_p99 blocked_time",
     "topics": "lost expired rejected",
     "consumers": "redelivered error_rate dead_letter_moves dead_lettered saved discarded expired lost unpublished "
-    "out_of_order breaker_trips breaker_open_fraction rebalances",
+    "out_of_order breaker_trips breaker_open_fraction rebalances instances_mean",
     "dependencies": "errors rejected wasted queue_max",
     "system": "phantom_rate slo_violation",
 }
