@@ -162,6 +162,7 @@ class Cluster:
         self.look()
         if not node.frozen:
             waiting, node.waiting = node.waiting, []
+            self.sim.hold()
             for request in waiting:
                 request.handle()
 

@@ -86,6 +86,7 @@ class Courier:
 
     def _unblock(self) -> None:
         stalled, self._stalled = self._stalled, {}
+        self.sim.hold()
         for parcel in stalled:
             self._transmit(parcel)
 
@@ -99,6 +100,7 @@ class Courier:
         """It goes on, and first meets what it has missed."""
         self.frozen = False
         unheard, self._unheard = self._unheard, []
+        self.sim.hold()
         for happening in unheard:
             happening()
 

@@ -69,6 +69,8 @@ class Request:
             self.refused()
         else:
             self._taken_by_all = not topic.is_partly_full(events)
+            if len(self.letters) > 1:
+                self.courier.sim.hold()
             for letter in self.letters:
                 self._store(letter, replicas)
             if acks == "all":

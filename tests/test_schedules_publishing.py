@@ -248,3 +248,16 @@ def test_an_outbox_never_gives_up() -> None:
     run = Published({**OUTBOX, **ONE, "request_timeout": 1.0, "retry": {"max_attempts": 1}}, WHOLE, duration=14.0)
     assert run.retries() == [(7.5, 0), (9, 0), (10.5, 0), (12, 0)]
     assert run.acknowledged() == [(12.5, 0)]
+
+
+def test_records_that_come_in_one_request_can_be_read_together() -> None:
+    """Events 0 and 1 come into being at 1 s and arrive at 1.25 s, in one request; nothing else is due then."""
+    pairs = {
+        "arrivals": {"process": "constant", "rate": 1.0, "size": 2, "limit": 3},
+        "acks": "leader",
+        "batch": 2,
+        "linger": 0.5,
+    }
+    run = Published(pairs, broker={"nodes": 1, "replication_factor": 1, "publish_latency": 0.25}, duration=5.0)
+    assert run.records() == [0, 1, 2, 3, 4, 5]
+    assert run.value("consumers.c", "batch_size_mean") == 2
