@@ -727,7 +727,7 @@ def test_a_file_that_is_no_scenario_is_refused(tmp_path, name, content, fragment
             [
                 "no such file",
                 "built in: autoscale-lag, broker-failover, idempotency-window, orders, poison-pill, retry-storm, split-brain, "
-                "visibility-timeout",
+                "thundering-herd, visibility-timeout",
             ],
         ),
         ("ordrs", ["no such file", 'did you mean "orders"?']),
