@@ -63,6 +63,10 @@ class Cohort:
         alive &= np.isnan(self.of(column))
         return np.asarray(alive)
 
+    def waiting(self, end: float) -> np.ndarray:
+        """Which of them can be read at the end and were never handed to a worker; what is on its way does not wait yet."""
+        return self.pending(self.journey.started) & (self.available <= end)
+
 
 def measure_events(
     sheet: Sheet, group: GroupRecord, sends: Sequence[np.ndarray], window: tuple[float, float], end: float
@@ -136,7 +140,7 @@ def _measure_fates(sheet: Sheet, cohorts: Sequence[Cohort], unpublished: int) ->
 
 
 def _measure_times(sheet: Sheet, cohorts: Sequence[Cohort], end: float) -> None:
-    waits = [(each.available, each.of(each.journey.started), each.pending(each.journey.started)) for each in cohorts]
+    waits = [(each.available, each.of(each.journey.started), each.waiting(end)) for each in cohorts]
     sheet.times("wait", _sample(waits, end), "mean", "p50", "p95", "p99")
     del waits
     latencies = [(each.produced, each.of(each.journey.effect), each.pending(each.journey.effect)) for each in cohorts]
