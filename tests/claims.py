@@ -147,8 +147,8 @@ def check_rows(events: pd.DataFrame, system: System) -> None:
     assert (effect.isna() | (effect >= started)).all()
     assert ((events["attempts"] == 0) | started.notna()).all()
     assert (started.isna() | (events["deliveries"] > 0)).all()
-    calls = events["group"].map({f"consumers.{name}": 1 + hedged(consumer) for name, consumer in system.consumers.items()})
-    calls *= 1 + doubles(system)
+    per_attempt = {f"consumers.{name}": (1 + hedged(each)) * (1 + doubles(system)) for name, each in system.consumers.items()}
+    calls = events["group"].map(per_attempt).astype(int)
     assert (events["effects"] <= events["attempts"] * calls).all(), "more effects than attempts"
     assert (produced <= system.horizon).all()
 
