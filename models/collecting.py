@@ -175,7 +175,8 @@ def _sends(channel: Channel) -> np.ndarray:
     events = len(channel.messages)
     if isinstance(channel, StoredTopic):
         return view(channel.passage.sends, events)
-    return 1 + np.bincount(channel.resent["event"], minlength=events)
+    again = channel.resent["event"]
+    return 1 + np.bincount(again, minlength=events) if len(again) else np.ones(events, dtype=np.uint8)
 
 
 def _spans(trail: Trail) -> list[tuple[float, float]]:
