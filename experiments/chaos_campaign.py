@@ -107,10 +107,8 @@ def finding(found: Mapping[str, Campaign]) -> str:
             text += f"{version} none breaks it. "
             continue
         kinds = Counter(" with ".join(sorted(fault.kind.replace("_", " ") for fault in least)) for least in shrunk)
-        (first_kind, number), *others = kinds.most_common()
-        text += f"{version} {first_kind} is enough in {number} of the worst {len(shrunk)}"
-        text += "".join(f", {kind} in {number}" for kind, number in others)
-        text += f"; in the worst of all {in_words(shrunk[0])}. "
+        told = ", ".join(f"{kind} ({number})" for kind, number in kinds.most_common())
+        text += f"{version} enough in the worst {len(shrunk)}: {told}; in the first of them {in_words(shrunk[0])}. "
     return text.strip()
 
 

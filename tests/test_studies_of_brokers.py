@@ -81,3 +81,17 @@ def test_what_the_cut_off_leader_acknowledges_is_lost_and_the_rest_waits_or_fail
     assert late["beside", "all", 150.0] < 35
     assert f"{format_number(lost['beside', 'leader', 150.0])} (" in found.finding
     assert "from 2 min 30 s on some are reported failed" in found.finding
+
+
+@pytest.mark.long
+def test_patterns_take_away_what_breaks_the_system_and_the_finding_counts_it() -> None:
+    found = answer_of("chaos_campaign")
+    broken, lost = (means(found.table, metric, "pattern") for metric in ("broken", "loss_rate"))
+    patterns = list(import_module("experiments.chaos_campaign").PATTERNS)
+    assert list(broken) == patterns
+    told = ", ".join(f"{round(6 * broken[pattern])} {pattern}" for pattern in patterns)
+    assert f"Of 6 schedules of 3 random faults these break the system: {told}." in found.finding
+    assert broken["as it is"] >= broken["+ acks = all"] >= broken["+ retries, dead letters"]
+    assert lost["as it is"] >= lost["+ acks = all"] > lost["+ retries, dead letters"] == 0
+    assert "As it is, " in found.finding
+    assert set(found.figures) == {"patterns", "schedules"}
