@@ -264,6 +264,13 @@ class Empirical(Distribution):
     def _steps(self) -> np.ndarray:
         return np.array(self._values)
 
+    def __eq__(self, other: object) -> bool:
+        same = isinstance(other, Empirical) and (self.file, self.column) == (other.file, other.column)
+        return same and self._values == other._values
+
+    def __hash__(self) -> int:
+        return hash((self.file, self.column))
+
     def _quantile(self, u: Any, lib: Any) -> Any:
         rank = lib.ceil(u * len(self._steps))
         return self._steps[np.intp(rank - (rank > 0))]

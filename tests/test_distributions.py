@@ -313,3 +313,15 @@ def test_a_bad_empirical_file_is_refused(tmp_path: Path, name: str, content: byt
 @pytest.mark.parametrize("name", ["", ".", "a\0b.csv", "x" * 5000 + ".csv"])
 def test_a_name_that_cannot_be_a_file_is_refused(tmp_path: Path, name: str) -> None:
     assert "there is no file" in refusal({"dist": "empirical", "file": name, "column": "s"}, base=tmp_path)
+
+
+def test_empirical_laws_are_equal_by_what_they_hold_before_and_after_a_draw(tmp_path: Path) -> None:
+    file, other = tmp_path / "a.csv", tmp_path / "b.csv"
+    file.write_text("s\n1\n2\n")
+    other.write_text("s\n1\n3\n")
+    one, same = (ANY.validate_python({"dist": "empirical", "file": str(file), "column": "s"}) for _ in range(2))
+    assert one == same
+    assert (one.ppf(0.9), same.ppf(0.9)) == (2.0, 2.0)
+    assert one == same
+    assert hash(one) == hash(same)
+    assert one != ANY.validate_python({"dist": "empirical", "file": str(other), "column": "s"})
