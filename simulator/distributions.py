@@ -265,8 +265,9 @@ class Empirical(Distribution):
         return np.array(self._values)
 
     def __eq__(self, other: object) -> bool:
-        same = isinstance(other, Empirical) and (self.file, self.column) == (other.file, other.column)
-        return same and self._values == other._values
+        if not isinstance(other, Empirical):
+            return False
+        return (self.file, self.column, self._values) == (other.file, other.column, other._values)
 
     def __hash__(self) -> int:
         return hash((self.file, self.column))
