@@ -47,6 +47,7 @@ class Bindings:
         """The queue has lost its leader, and with it who holds what: all of it is ready again for the next."""
         for life in self.members:
             held = [(tag, place, event) for tag, (of, place, event, _) in life.unacked.items() if of is queue]
+            self.sim.hold()
             for tag, place, event in held:
                 del life.unacked[tag]
                 self._return(queue, place, event)
@@ -88,6 +89,7 @@ class Bindings:
         for queue in self.queues:
             queue.leave(life)
         held = life.close()
+        self.sim.hold()
         for queue, place, event, _ in held.values():
             self._return(queue, place, event)
         for queue in self.queues:

@@ -110,7 +110,9 @@ class Trying(Calling):
         service = 0.0 if self.served else handling.service.at(event, n) * self.slowness()
         self.served = False
         self.busy_since, self.probing = began, gate is not None
-        done, deadline = began + service, min(began + rules.timeout, deadline)
+        done, limit = began + service, began + rules.timeout
+        if limit < deadline:
+            deadline = limit
         mark = life.mark
         yield self.alarm.at(done if done <= deadline else deadline)
         if life.mark != mark:

@@ -174,3 +174,20 @@ def test_a_message_that_every_crash_finds_in_hand_reaches_the_delivery_limit() -
     run = played({"redelivery": {"max_deliveries": 2}, "prefetch": 1, "dead_letter": {"topic": "d"}}, *faults, events=1)
     assert run.trail("moves") == [(4.0, 0)]
     assert run.states() == {"dead_lettered": 1}
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_what_a_channel_gives_up_as_it_closes_reaches_its_reader_together(others: int) -> None:
+    """Three letters at 2 s are one batch for who reads them, whether or not something else is due at that instant."""
+    reader = {"topic": "d"}
+    writer = {"topic": "t", "service": 9.0, "consumer_timeout": 1.0, "redelivery": {"max_deliveries": 1}}
+    tables: Tables = {
+        "run": {"duration": 8.0},
+        "broker": {"profile": "kafka"},
+        "topics": {"t": {"delivery": "queue"}},
+        "producers": {"p": together(3)},
+        "consumers": {"c": {**writer, "dead_letter": {"topic": "d"}}, "reader": reader},
+    }
+    if others:
+        tables["producers"]["other"] = {"topic": "o", "arrivals": {"process": "constant", "rate": 1.0}}
+    assert Played(tables).value("consumers.reader", "batch_size_mean") == 3
