@@ -322,6 +322,16 @@ def test_a_hypothesis_that_is_none_is_refused(hypothesis: list[str], message: st
     assert message in str(refused.value)
 
 
+def test_objectives_that_do_not_hold_without_faults_are_left_out_while_others_do() -> None:
+    too_much = {"component": "consumers.pay", "metric": "latency_p50", "below": "1ms"}
+    found = chaos(System.from_dict(desk(slos=[too_much, SLOS[0]])), 1, 1, jobs=1)
+    assert [each.text for each in found.hypotheses] == ["consumers.pay latency_p99 below 2 s"]
+    assert [text.partition(" (")[0] for text in found.left_out] == ["consumers.pay latency_p50 below 1 ms"]
+    assert found.system.slos == tuple(each.slo for each in found.hypotheses)
+    with pytest.raises(BadScenario, match="latency_p50 below 1 ms: is violated without any fault"):
+        chaos(System.from_dict(desk(slos=[too_much])), 1, 1, jobs=1)
+
+
 def test_only_objectives_about_faults_are_none() -> None:
     with pytest.raises(BadScenario, match="slos: there are none that hold without faults"):
         chaos(System.from_dict(desk(slos=SLOS[1:], faults=[AWAY])), 1, 1, jobs=1)

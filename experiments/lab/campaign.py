@@ -96,7 +96,7 @@ class Ranked:
 @dataclass(frozen=True, eq=False, repr=False)
 class Campaign:
     """What was found. `given`: the system as it was given; `system`: as its runs had it, without faults; `calm`: what it does
-    then; `ranked`: the worst first.
+    then; `ranked`: the worst first; `left_out`: objectives that do not hold even then, in words.
 
     Schedules that violate a hypothesis come first, each kind by damage, equal ones in the order of drawing. `worst`: how many
     of them are kept in files.
@@ -109,6 +109,7 @@ class Campaign:
     worst: int
     calm: Outcome
     ranked: tuple[Ranked, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def violating(self) -> tuple[Ranked, ...]:

@@ -42,12 +42,13 @@ def chaos(
     """Try `runs` schedules of so many random `faults` each on `system`, and shrink the `worst` of those that break it.
 
     What must not break are the objectives of the system, or each `hypothesis` ("consumers.payment:latency_p99<2"), run by
-    run; the system has to satisfy it without faults. Its own faults are left out. Every schedule meets the same luck, that of
+    run; the system has to satisfy it without faults, or, of its objectives, one at least: the others are left out. So are its
+    own faults. Every schedule meets the same luck, that of
     replication 0 of the seed, and so differs from the others and from no fault at all by its faults alone; `runs` and `seed`
     are the scenario's own unless given. `out`: a folder in which the ranking, the worst schedules as scenarios and a chart are
     written; replications are kept beside it until then, where the user interrupts it. What `kept` holds is not run again.
 
-    Raises BadScenario where there is no hypothesis or it does not hold without faults, Interrupted (a KeyboardInterrupt),
+    Raises BadScenario where there is no hypothesis that holds without faults, Interrupted (a KeyboardInterrupt),
     ValueError for a warm-up that cannot be found, OSError where `out` cannot be written.
     """
     effort = Effort(_number("runs", system.runs if runs is None else runs, 1), _seed(system, seed), jobs, progress, kept)
@@ -68,6 +69,7 @@ def chaos(
 def _campaign(system: System, texts: Sequence[str], faults: int, worst: int, effort: Effort) -> Campaign:
     assert isinstance(effort.runs, int)
     ground = Ground.of(system, texts, effort)
+    left_out = () if texts else ground.leave_out()
     ground.ahead = effort.runs + EXPECTED * worst
     calm = ground.steady()
     arsenal = Arsenal(ground.system)
@@ -78,7 +80,7 @@ def _campaign(system: System, texts: Sequence[str], faults: int, worst: int, eff
     broken = [each for each in ranked[:worst] if each.outcome.violated]
     smallest = dict(zip(broken, ground.shrunk([each.outcome for each in broken], arsenal), strict=True))
     ranked = [replace(each, shrunk=smallest.get(each)) for each in ranked]
-    return Campaign(system, ground.system, ground.hypotheses, faults, worst, calm, tuple(ranked))
+    return Campaign(system, ground.system, ground.hypotheses, faults, worst, calm, tuple(ranked), left_out)
 
 
 def _seed(system: System, seed: int | None) -> int:
@@ -111,6 +113,19 @@ class Ground:
         if bare.warmup == "auto":
             bare = bare.with_warmup(settled_warmup(bare, effort.seed, effort.jobs))
         return cls(bare, hypotheses, effort)
+
+    def leave_out(self) -> tuple[str, ...]:
+        """Goes on without those hypotheses that do not hold even without faults, while others do. Returns them, in words."""
+        (calm,) = self.outcomes([()])
+        unfit = {place for place, told in enumerate(calm.told) if place in calm.violated or told == "no value"}
+        if not unfit or len(unfit) == len(self.hypotheses):
+            return ()
+        told = tuple(f"{self.hypotheses[place].text} (without faults: {calm.told[place]})" for place in sorted(unfit))
+        self.hypotheses = tuple(each for place, each in enumerate(self.hypotheses) if place not in unfit)
+        slos = [each.slo.model_dump(mode="json", exclude_none=True) for each in self.hypotheses]
+        self.system = self.system.with_({"slos": slos})
+        self._done.clear()
+        return told
 
     def steady(self) -> Outcome:
         """What the system does without faults. Raises BadScenario where it does not satisfy the hypotheses even then."""

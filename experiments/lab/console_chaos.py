@@ -25,6 +25,8 @@ def show_campaign(screen: Console, campaign: Campaign, out: str, drawn: bool = T
     screen.print(f"each is one run of {format_duration(system.duration)} with the luck of seed {system.seed}, run 0")
     for hypothesis, told in zip(campaign.hypotheses, campaign.calm.told, strict=True):
         screen.print(f"hypothesis: {hypothesis.text} (without faults: {told})", soft_wrap=True)
+    for text in campaign.left_out:
+        screen.print(f"left out, for it does not hold without faults either: {text}", soft_wrap=True)
     screen.print()
     _ranking(screen, campaign)
     for each in campaign.ranked:
