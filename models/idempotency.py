@@ -19,7 +19,8 @@ class Idempotency(Spec):
     fails, loses it); with it in one transaction; or a claim is made before, that holds for `lease` seconds, and the mark
     after. `atomic` is short for the transaction (true) or do_then_mark (false). `latency` is paid by every request; None is
     that of the `store`, or nothing where the group has its own. `on_outage`: without an answer the delivery fails, or the
-    event is handled unmarked. Beyond `max_keys` marks one of them at random is dropped for the next.
+    event is handled unmarked; a group's own store always answers. Beyond `max_keys` marks one of them at random is dropped
+    for the next.
     """
 
     order: Order | None = Field(None, json_schema_extra={"default": "do_then_mark"})

@@ -97,7 +97,7 @@ def hanging(scenario: Outline) -> list[str]:
     lossy += [target for fault in scenario.faults if fault.kind == "loss" and fault.rate != 1.0 for target in fault.targets]
     callers: dict[str, tuple[Consumer | Dependency, list[str]]] = {}
     for name, consumer in scenario.consumers.items():
-        callers[f"consumers.{name}"] = consumer, [f"consumers.{name}[{index}]" for index in range(consumer.instances)]
+        callers[f"consumers.{name}"] = consumer, [f"consumers.{name}[{index}]" for index in range(consumer.most_instances)]
     for name, dependency in scenario.dependencies.items():
         callers[f"dependencies.{name}"] = dependency, [f"dependencies.{name}"]
     found = []

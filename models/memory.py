@@ -70,5 +70,13 @@ class Memory:
         self._killed_at = now
         self.kills.append(now)
         self.kill(instance)
+        if instance.clock is not None:
+            instance.clock.falls()
         wait = 0.0 if self._in_a_row == 1 else min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (self._in_a_row - 2))
-        self.sim.call_at(now + wait, FAILURE, lambda: self.restart(instance), instance.place)
+        self.sim.call_at(now + wait, FAILURE, lambda: self._come_back(instance), instance.place)
+
+    def _come_back(self, instance: Instance) -> None:
+        """It is started again; a clock of faults that counts its time up has stood meanwhile."""
+        if instance.clock is not None:
+            instance.clock.rises()
+        self.restart(instance)

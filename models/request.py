@@ -122,10 +122,12 @@ class Request:
             self.answer(False)
 
     def lost(self) -> None:
-        """It is not handled by anybody, and this is not told. What nobody asks about is not sent again."""
+        """It is not handled by anybody, and this is not told. What nobody asks about is not sent again, and is gone unless the
+        request that it is the double of was stored."""
         if self.courier.terms.acks == "none":
             for letter in self.letters:
-                self.courier.customer.vanished(letter.event)
+                if not letter.is_stored():
+                    self.courier.customer.vanished(letter.event)
 
     def answer(self, stored: bool) -> None:
         """What the client will know of it, if the answer arrives."""

@@ -201,8 +201,7 @@ class Strikes:
             case "crash":
                 return Strike(target, server.crash, server.reachable)
             case "outage":
-                begin = server.fall_silent if fault.silent else server.unreachable
-                return Strike(target, begin, server.speak if fault.silent else server.reachable)
+                return _outage(fault, target, server)
             case "slowdown":
                 return self._changing(target, "slow", 1.0, math.prod, _setter(server, "slow"), fault.factor)
             case "exhaustion" if fault.resource == "connections":
@@ -217,8 +216,7 @@ class Strikes:
             case "crash":
                 return Strike(target, store.crash, store.restart)
             case "outage":
-                begin = store.fall_silent if fault.silent else store.unreachable
-                return Strike(target, begin, store.speak if fault.silent else store.reachable)
+                return _outage(fault, target, store)
             case "slowdown":
                 return self._changing(target, "slow", 1.0, math.prod, _setter(store, "slow"), fault.factor)
         return self._changing(target, "errors", 0.0, any_of, _setter(store, "error_rate"), fault.rate)
@@ -260,6 +258,12 @@ class Strikes:
         assert change is not None
         value = target.values.setdefault(what, Modified(base, combine, set_value))
         return Strike(target, lambda: value.put_on(change), lambda: value.take_off(change))
+
+
+def _outage(fault: Fault, target: Target, of: Server | MarkStore) -> Strike:
+    if fault.silent:
+        return Strike(target, of.fall_silent, of.speak)
+    return Strike(target, of.unreachable, of.reachable)
 
 
 def _limit_memory(instance: Instance, left: float) -> None:

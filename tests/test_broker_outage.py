@@ -50,6 +50,21 @@ def test_what_nobody_answers_is_kept_until_there_is_a_connection() -> None:
     assert sorted(run.records()) == list(range(10))
 
 
+def test_a_client_waits_for_what_is_stored_though_its_double_is_lost() -> None:
+    """Sent twice at 0.5 s, stored at once; the node that was to handle the other at 1.5 s crashes at 1.2 s. Done at 10.5 s."""
+    closed = {"process": "closed", "clients": 1, "think": 0.5}
+    run = Played(
+        {
+            "run": {"duration": 12.0},
+            "broker": {"max_publish_rate": 1.0},
+            "producers": {"p": {"topic": "t", "arrivals": closed, "acks": "none", "idempotent": False}},
+            "consumers": {"c": {"topic": "t", "service": 10.0}},
+            "faults": [fault("duplicate", 0.0, 20.0, "producers.p -> broker", rate=1.0), fault("crash", 1.2, 1.0, NODE)],
+        }
+    )
+    assert run.journey().messages.produced.tolist()[:2] == [0.5, 11.0]
+
+
 def test_nodes_go_on_copying_in_an_outage_of_the_broker() -> None:
     run = Published(LEADER, OUT, duration=10.0)
     assert run.sizes() == []

@@ -260,11 +260,14 @@ def test_check_says_what_a_cut_lies_between(tiny: str) -> None:
 def test_check_names_the_timeout_without_which_a_lost_call_hangs(tiny: str) -> None:
     hangs = "calls may get lost, and one then hangs for 15 min 25 s: set consumers.pay.timeout"
     loss = '[{ name = "lossy", kind = "loss", rate = 0.1, target = "dependencies.bank", at = 5, for = 2 }]'
-    for change in ("network.loss=0.1", f"faults={loss}"):
-        status, shown, _ = edasim("check", tiny, "--set", change)
+    scaled = 'consumers.pay.autoscale={ metric = "lag", target = 9, min = 1, max = 3, interval = 5, cooldown = 9 }'
+    of_the_third = f"faults={loss.replace('dependencies.bank', 'consumers.pay[2] -> dependencies.bank')}"
+    for changes in (["network.loss=0.1"], [f"faults={loss}"], [scaled, of_the_third]):
+        check = ["check", tiny, *(word for change in changes for word in ("--set", change))]
+        status, shown, _ = edasim(*check)
         assert status == 0
         assert hangs in " ".join(shown.replace("│", " ").split())
-        _, shown, _ = edasim("check", tiny, "--set", change, "--set", "consumers.pay.timeout=1")
+        _, shown, _ = edasim(*check, "--set", "consumers.pay.timeout=1")
         assert "hangs" not in shown
 
 

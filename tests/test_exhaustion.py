@@ -79,6 +79,15 @@ def test_a_leak_kills_what_was_well_before_and_after() -> None:
     assert [time for time, _ in run.effects()][:3] == [2, 3, 34.5]
 
 
+def test_nothing_else_wears_out_while_an_instance_waits_to_come_back() -> None:
+    """It is killed at 3.5 s and comes back for good at 33.5 s: a crash after 6 s of time up is at 36 s."""
+    leak = short_of("memory", 0.5, 3.5, 10.5)
+    wear = {"kind": "crash", "target": "consumers.c", "time_to_failure": 6.0, "time_to_repair": 1.0, "from_new": True}
+    fields = {"memory": 900, "redelivery": {"max_deliveries": 0}}
+    run = played("queue", fields, leak, {"name": "wear", **wear}, duration=40.0)
+    assert run.parts.injection.windows["wear"] == [("consumers.c[0]", 36.0, 37.0)]
+
+
 # -- processors --
 
 
