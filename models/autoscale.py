@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
-from models.scalars import Count, Factor, Whole
+from pydantic import Field
+
+from models.scalars import MOST_MEMBERS, Factor, Members, Whole
 from simulator.distributions import Dist
 from simulator.spec import Spec
 from simulator.units import Duration, PositiveDuration
@@ -38,11 +40,11 @@ class Autoscale(Spec):
     metric: Literal["lag"] | None = None
     target: Factor | None = None
     min: Whole | None = None
-    max: Count | None = None
+    max: Members | None = None
     interval: PositiveDuration | None = None
     cooldown: Duration | None = None
     startup: Dist | None = None
-    schedule: tuple[tuple[Duration, Whole], ...] | None = None
+    schedule: tuple[tuple[Duration, Annotated[Whole, Field(le=MOST_MEMBERS)]], ...] | None = None
 
     def first(self, instances: int) -> int:
         """The number at time 0 of a group of so many `instances`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from models.scalars import UNLIMITED, Count, Factor, Flag
+from models.scalars import UNLIMITED, Count, Factor, Flag, Members
 from simulator.distributions import Constant, Dist
 from simulator.spec import Spec
 from simulator.units import Duration, Fraction, PositiveDuration, Size
@@ -30,7 +30,7 @@ class Broker(Spec):
 
     profile: ProfileName = "kafka"
     delivery: Delivery | None = None
-    nodes: Count = 1
+    nodes: Members = 1
     replication_factor: Count = 1
     min_insync_replicas: Count = 1
     detection_time: Dist | None = None

@@ -15,7 +15,7 @@ from models.later import later
 from models.limits import Bulkhead, Prefetch, RateLimit, Throttle
 from models.producer import Outbox
 from models.retry import Redelivery, Retry
-from models.scalars import TABLE, UNLIMITED, Count, Flag, Name, Whole
+from models.scalars import TABLE, UNLIMITED, Count, Flag, Members, Name, Whole
 from simulator.distributions import Constant, Dist
 from simulator.spec import Spec
 from simulator.units import Duration, Fraction, PositiveDuration, Size
@@ -49,7 +49,7 @@ class Consumer(Spec):
     """
 
     topic: Name | tuple[Name, ...]
-    instances: Count = 1
+    instances: Members = 1
     concurrency: Count | Literal["unlimited"] = 1
     service: Dist = AT_ONCE
     service_per: Literal["event", "batch"] = "event"

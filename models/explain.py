@@ -69,7 +69,7 @@ def _lacks_wrong_ones(detail: ErrorDetails) -> bool:
 def _of_likely_branches(details: list[ErrorDetails], data: Any) -> list[ErrorDetails]:
     """Of a table that is none of several, what the branch says that has the least to say."""
     said: dict[Path, Counter[Any]] = {}
-    branches = [None if _is_a_table(detail) else _branch(detail, data) for detail in details]
+    branches = [_branch(detail, data) for detail in details]
     for branch in filter(None, branches):
         said.setdefault(branch[0], Counter())[branch[1]] += 1
     likely = {place: min(counts, key=counts.__getitem__) for place, counts in said.items()}
@@ -77,10 +77,13 @@ def _of_likely_branches(details: list[ErrorDetails], data: Any) -> list[ErrorDet
 
 
 def _branch(detail: ErrorDetails, data: Any) -> tuple[Path, str | int] | None:
-    """Where pydantic's location leaves what the user wrote for a branch of a union of tables, and its label."""
+    """Where pydantic's location leaves what the user wrote for a branch of a union of tables, and its label; None of a branch
+    that is not for a table at all."""
+    whole = data
     for depth, step in enumerate(detail["loc"][:-1]):
         if not _holds(data, step):
-            return (detail["loc"][:depth], step) if isinstance(data, Mapping) else None
+            apart = _is_a_table(detail) and _place(detail, whole) == detail["loc"][:depth]
+            return (detail["loc"][:depth], step) if isinstance(data, Mapping) and not apart else None
         data = data[step]
     return None
 

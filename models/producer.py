@@ -8,7 +8,7 @@ from models.arrivals import Arrivals
 from models.backoff import Delays
 from models.by_name import ByName
 from models.keys import Keys
-from models.scalars import TABLE, UNLIMITED, Count, Flag, Name
+from models.scalars import TABLE, UNLIMITED, Count, Flag, Members, Name
 from simulator.spec import Spec
 from simulator.units import Duration, Fraction, PositiveDuration
 
@@ -58,6 +58,6 @@ class Producer(Terms):
     topic: Name
     arrivals: Arrivals
     keys: Annotated[Keys | None, TABLE] = None
-    instances: Count = 1
+    instances: Members = 1
     outbox: Annotated[Outbox | None, TABLE] = None
     poison: Fraction = 0.0

@@ -8,10 +8,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, Strict
 from pydantic_core import PydanticCustomError
 
 LARGEST = 2**53  # whole numbers up to here are exact as floats too
+MOST_MEMBERS = 100_000  # instances or nodes of one component: each of them has links, and can fail by itself
 NAME_PATTERN = r"^\w[\w.-]*$"
 
 Whole = Annotated[int, Strict(), Field(ge=0, le=LARGEST)]
 Count = Annotated[int, Strict(), Field(ge=1, le=LARGEST)]
+Members = Annotated[int, Strict(), Field(ge=1, le=MOST_MEMBERS)]
 Number = Annotated[float, Strict()]
 Rate = Annotated[float, Strict(), Field(ge=0)]
 Factor = Annotated[float, Strict(), Field(gt=0)]

@@ -156,6 +156,11 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     ("broker", {"min_insync_replicas": 2}, "broker.min_insync_replicas", ["2 in-sync replicas of 1", "at most"]),
     ("faults", fault(kind="slowdown", factor=0), "faults[0].factor", ["above 0"]),
     ("faults", fault(target="consumers.log[7]"), "faults[0].target", ["instance 7 of 1", "below 1"]),
+    ("consumers/log/instances", 10**15, "consumers.log.instances", ["at most 100000"]),
+    ("producers/p/instances", 10**15, "producers.p.instances", ["at most 100000"]),
+    ("broker/nodes", 10**15, "broker.nodes", ["at most 100000"]),
+    ("consumers/log/autoscale", scaled(max=10**15), "consumers.log.autoscale.max", ["at most 100000"]),
+    ("consumers/log/autoscale", {"schedule": [[0, 10**15]]}, "consumers.log.autoscale.schedule[0][1]", ["at most 100000"]),
     ("faults", fault(every="1us", **{"for": 1}), "faults[0].every", ["1e-06 s", "at least 0.006 s"]),
     ("faults", fault(time_to_failure=0, time_to_repair=1), "faults[0].time_to_failure", ["mean of 0 s", "at least"]),
     # references
@@ -404,6 +409,7 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
         ["come back for ever at one instant"],
     ),
     ("consumers/log/retry", {"budget": {"ratio": 1.5}}, "consumers.log.retry.budget.ratio", ["1.5"]),
+    ("consumers/log/retry", {"budget": {"ratio": [1], "burst": 5.0}}, "consumers.log.retry.budget.ratio", ["found [1]", "number"]),
     (
         "consumers/log/idempotency",
         {"ttl": 1, "order": "claim"},
