@@ -3,7 +3,8 @@
 Kafka (`retention.ms`, `retention.bytes`, `auto.offset.reset`): records go from the front of a partition, and a consumer whose
 position is gone finds that out at its next poll and is reset. Kafka looks every five minutes and removes whole segments, so
 that records go late; here each goes exactly when it is `retention` old, and as soon as the records after it have
-`retention_size` bytes. A record that was handed out is handled, whatever becomes of it in the log.
+`retention_size` bytes, but none before it is committed (Kafka removes nothing beyond the high watermark). A record that was
+handed out is handled, whatever becomes of it in the log.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,6 +77,11 @@ class RetainedPartition(Partition):
             if cursor.journey.on_settled and isinstance(cursor, RetainedCursor):
                 cursor.watch()
 
+    def recommit(self, visible: Sequence[float]) -> None:
+        """As of any partition."""
+        super().recommit(visible)
+        self._tell()
+
     def forget_last(self, count: int) -> None:
         """As of any partition."""
         super().forget_last(count)
@@ -88,8 +95,15 @@ class RetainedPartition(Partition):
         event, passage = self.records[offset], self.messages.passage
         return self.messages.produced[event] if passage is None else passage.stored[event]
 
+    def readable_at(self, offset: int) -> float:
+        """From when on a record can be read (s), as far as is known."""
+        if self.visible is not None:
+            return self.visible[offset]
+        return 0.0 if self.times is None else self.times[self.records[offset]]
+
     def removed_at(self, offset: int) -> float:
-        """When a record goes, or has gone (s), as far as is known: infinite, if only its size can remove it and has not."""
+        """When a record goes, or has gone (s), as far as is known: infinite, if it cannot be read, or if only its size can
+        remove it and has not."""
         due = self.appended_at(offset) + self.retention.age
         if self._weighs:
             if len(self.reach) < len(self.records):
@@ -97,7 +111,7 @@ class RetainedPartition(Partition):
             last = bisect_left(self.reach, self.reach[offset] + self.retention.size, offset + 1)
             if last < len(self.records):
                 due = min(due, self.appended_at(last))
-        return due
+        return max(due, self.readable_at(offset))
 
     def _add_up(self) -> None:
         reach, size = self.reach, self.retention.sizes.at
@@ -137,7 +151,8 @@ class RetainedPartition(Partition):
             last = view(self.reach).searchsorted(view(self.reach) + self.retention.size)
             followed = last < len(came)
             goes[followed] = np.minimum(goes[followed], came[last[followed]])
-        return np.stack([came, goes])
+        readable = np.fromiter(map(self.readable_at, range(len(came))), dtype=np.float64, count=len(came))
+        return np.stack([came, np.maximum(goes, readable)])
 
 
 class RetainedCursor(Cursor):

@@ -98,7 +98,8 @@ def split(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
     """A network partition between nodes and producers."""
     parts = [f"broker.nodes[{number}]" for number in range(tables["broker"]["nodes"])]
     parts += [f"producers.{each}" for each in tables["producers"]]
-    sides = draw(st.lists(st.sampled_from([0, 1, 1, 2]), min_size=len(parts), max_size=len(parts)))
+    every = st.lists(st.sampled_from([0, 1, 1, 2]), min_size=len(parts), max_size=len(parts))
+    sides = draw(every.filter(lambda drawn: {1, 2} <= set(drawn)))
     between = [[part for part, side in zip(parts, sides, strict=True) if side == which] for which in (1, 2)]
     return {"name": name, "kind": "partition", "between": between, "one_way": draw(st.booleans()), **draw(windows())}
 

@@ -177,6 +177,7 @@ def breakers() -> st.SearchStrategy[Tables]:
                     "slow_call": st.sampled_from([0.25, 1.0]),
                     "open_factor": st.just(2.0),
                     "half_open_timeout": st.sampled_from([0.5, 3.0]),
+                    "slow_call_rate": st.sampled_from([0.5, 1.0]),
                     "half_open_failures": st.integers(1, 2),
                     "counts_rejections": st.booleans(),
                 },
@@ -197,10 +198,11 @@ def limits_of_tries() -> Tables:
 
 def dead_letters(topic: str) -> st.SearchStrategy[Tables]:
     return st.one_of(
-        st.just({"topic": topic}),
+        table({"topic": st.just(topic)}, {"safe": st.booleans()}),
         table(
             {"topic": st.just(topic), "redrive_after": st.sampled_from([0.0, 1.0, 4.0])},
             {
+                "safe": st.booleans(),
                 "redrive_rate": st.sampled_from([0.5, 4.0]),
                 "redrive_times": st.integers(0, 3),
                 "redrive_to": st.sampled_from(["group", "topic"]),
@@ -330,6 +332,8 @@ def topic_tables(draw: st.DrawFn, delivery: str, home: str) -> Tables:
         found["partitions"] = draw(st.integers(1, 3))
     if delivery == "lease" and draw(st.booleans()):
         found |= {"fifo": True, "deduplication": draw(st.sampled_from([0.0, 1.0, 300.0]))}
+    if delivery == "queue" and draw(st.booleans()):
+        found["quorum"] = draw(st.booleans())
     return found
 
 
@@ -362,11 +366,14 @@ def consumers(draw: st.DrawFn, topics: list[str], delivery: str, letters: str, t
             {"probability": st.sampled_from([0.4, 1.0]), "count": st.integers(1, 3)},
         )
         optional["publishes"] = st.lists(publish, min_size=1, max_size=2)
+        optional["outbox"] = st.sampled_from([{"poll": 0.5}, {"poll": 1.25}])
     found = draw(table({"topic": st.just(topics[0] if len(topics) == 1 else topics), "service": durations(0.5)}, optional))
     if "dependencies" in found and draw(st.booleans()):
         found["hedge_after"] = draw(st.sampled_from([0.0, 0.125])) if "timeout" in found else draw(short)
     if found.get("service_per") == "batch":
         found.pop("shed_above", None)
+    if "publishes" not in found:
+        found.pop("outbox", None)
     if isinstance(found.get("prefetch"), dict) and "dependencies" not in found:
         found["prefetch"] = found["prefetch"]["max"]
     if draw(st.booleans()):
@@ -449,7 +456,9 @@ def faults(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
     if kind in ("errors", "poison"):
         found["rate"] = draw(st.sampled_from([0.3, 1.0]))
     if kind == "exhaustion":
-        found |= {"resource": "cpu", "to": draw(st.sampled_from([0.1, 0.5]))}
+        found |= {"resource": draw(st.sampled_from(scarce(tables, targets))), "to": draw(st.sampled_from([0.1, 0.5]))}
+    if draw(st.booleans()):
+        found |= {"hold": draw(ticks), "normal": draw(st.integers(0, 3))}
     if kind == "outage":
         found["silent"] = draw(st.booleans())
     if draw(st.booleans()):
@@ -459,6 +468,16 @@ def faults(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
         if "time_to_failure" not in found:
             found["stagger"] = draw(st.sampled_from([0.0, 0.5]))
     return found
+
+
+def scarce(tables: Tables, targets: list[str]) -> list[str]:
+    """What all of these consumers and dependencies can be short of: what they have only so much of."""
+    limits = {"consumers": {"memory": "memory"}, "dependencies": {"concurrency": "connections"}}
+    found = {"cpu", "memory", "connections"}
+    for target in targets:
+        section, _, name = target.partition("[")[0].partition(".")
+        found &= {"cpu", *(what for field, what in limits[section].items() if field in tables[section][name])}
+    return sorted(found)
 
 
 @st.composite
@@ -477,6 +496,12 @@ def cuts(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
     return {"name": name, "kind": "partition", "between": between, "one_way": draw(st.booleans()), **draw(windows())}
 
 
+def stored_marks(tables: Tables) -> list[tuple[str, str]]:
+    """Who keeps marks in the store that is shared, each with the store."""
+    groups = tables["consumers"].items()
+    return [(f"consumers.{n}", "stores.marks") for n, spec in groups if "store" in spec.get("idempotency", {})]
+
+
 @st.composite
 def troubles(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
     """A fault on links: those of a component, one by itself, or all."""
@@ -493,11 +518,13 @@ def troubles(draw: st.DrawFn, name: str, tables: Tables) -> Tables:
     called = sorted({other for _, other in calls})
     doubled = [*sources, *called, *callers, *(f"{one} -> broker" for one in sources), *(f"{a} -> {b}" for a, b in calls)]
     kind = draw(st.sampled_from(["delay", "loss", "duplicate"]))
+    marks = stored_marks(tables)
+    kept = [" -> ".join(ends) for pair in marks for ends in (pair, pair[::-1])] + [store for _, store in marks[:1]]
     targets = [
         "network",
         "broker",
         *nodes,
-        *(doubled if kind == "duplicate" else groups + sources + called + links + answers + copies),
+        *(doubled if kind == "duplicate" else groups + sources + called + links + answers + copies + kept),
     ]
     found = {"name": name, "kind": kind, "target": draw(st.sampled_from(targets)), **draw(windows())}
     return found | ({"add": draw(durations(0.5))} if kind == "delay" else {"rate": draw(st.sampled_from([0.2, 0.7, 1.0]))})
@@ -510,17 +537,23 @@ def networks(draw: st.DrawFn, tables: Tables) -> Tables:
     ends += [(f"consumers.{n}", f"dependencies.{d}") for n, s in tables["consumers"].items() for d in s.get("dependencies", ())]
     callers = tables["dependencies"].items()
     ends += [(f"dependencies.{one}", f"dependencies.{d}") for one, s in callers for d in s.get("dependencies", ())]
-    ends += [(f"consumers.{n}", "stores.marks") for n, s in tables["consumers"].items() if "store" in s.get("idempotency", {})]
+    ends += stored_marks(tables)
     link = table({}, {"latency": durations(0.2), "loss": st.sampled_from([0.1, 0.5])})
     names = [f"{one} -> {other}" for pair in ends for one, other in (pair, pair[::-1])]
     chosen = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True))
-    return {"links": {name: draw(link) for name in chosen}}
+    everywhere = draw(table({}, {"latency": durations(0.1), "loss": st.just(0.1)}))
+    return {"links": {name: draw(link) for name in chosen}, **everywhere}
 
 
 @st.composite
 def failing_brokers(draw: st.DrawFn, tables: Tables) -> None:
     """Gives a system nodes that keep its records, producers that may not know, and what can happen to both."""
     tables["broker"] |= draw(clusters())
+    size, rate = st.sampled_from(["4KiB", "20KiB"]), st.sampled_from([1.0, 4.0])
+    tables["broker"] |= draw(table({}, {"max_publish_rate": rate, "memory": size, "disk": size}))
+    for resource in sorted({"memory", "disk"} & tables["broker"].keys()):
+        left = {"resource": resource, "to": draw(st.sampled_from([0.0, 0.3]))}
+        tables["faults"].append({"name": resource, "kind": "exhaustion", "target": "broker", **left, **draw(windows())})
     for producer in tables["producers"].values():
         producer.update(draw(terms()) if draw(st.booleans()) else {})
     tables["faults"] += [draw(struck(f"node{i}", tables, (*ALWAYS, "power_loss"))) for i in range(draw(st.integers(0, 3)))]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from played import Played, Tables, fault, together
+from published import Published, down
 
 from models import System
 from simulator import replicate
@@ -182,3 +183,26 @@ def test_records_written_ahead_go_as_those_that_come_one_by_one(reset: str) -> N
 def test_a_log_that_keeps_everything_until_the_end_is_one_that_keeps_it_for_ever() -> None:
     kept = bits(BUSY, {"topics.t.retention": 59.99, "topics.t.retention_size": "1GB"})
     assert kept[1] == bits(BUSY, {"topics.t.retention": "7d", "topics.t.retention_size": None})[1]
+
+
+# -- a log whose records are on their way to followers --
+
+BURST = {"arrivals": {"process": "constant", "rate": 1.0, "limit": 1, "size": 3}}
+FROM_THE_START = {"reset": "earliest"}
+SMALL = {"topics": {"t": {"retention_size": "1KiB"}}}
+
+
+def test_no_record_goes_before_it_is_committed() -> None:
+    """Three come at 1 s, of which the last fits; followers have them at 1.5 s."""
+    run = Published(BURST, consumer=FROM_THE_START, **SMALL)
+    assert run.available() == [(1.5, 0), (1.5, 1), (1.5, 2)]
+    assert run.trail("expiries") == [(1.5, 0), (1.5, 1)]
+    assert run.effects() == [(1.5, 2)]
+
+
+def test_what_a_leader_takes_with_it_has_not_expired() -> None:
+    """The leader dies before followers have them; they are sent again to the next one, which leads from 4.2 s on."""
+    run = Published(BURST, down("crash", 1.2, 90.0), consumer=FROM_THE_START, **SMALL)
+    assert run.available() == [(4.7, 0), (4.7, 1), (4.7, 2)]
+    assert run.trail("expiries") == [(4.7, 0), (4.7, 1)]
+    assert run.effects() == [(4.7, 2)]
