@@ -11,11 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 from made_results import outage_result
 from typer.testing import CliRunner
 
 import simulator.replication
-from experiments.lab import charts, console, output
+from experiments.lab import charts, cli, console, output
 from experiments.lab.cli import app
 from experiments.lab.commands import options
 from simulator.replication import Interrupted
@@ -201,6 +202,21 @@ def test_an_interrupt_while_tables_are_written_leaves_nothing(tiny: str, monkeyp
     status, _, said = edasim("run", tiny)
     assert (status, said) == (130, "Interrupted\n")
     assert left() == [tiny]
+
+
+def test_an_interrupt_before_the_command_has_begun_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    early = typer.Typer()
+
+    @early.command()
+    def begin() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", early)
+    monkeypatch.setattr(sys, "argv", ["edasim"])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 130
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])

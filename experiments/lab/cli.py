@@ -14,6 +14,7 @@ from collections.abc import Callable
 from io import TextIOWrapper
 from typing import Any
 
+import click
 import typer
 
 from experiments.lab.commands import chaos, check, compare, experiment, fit, plan, presets, profile, report, run, sweep
@@ -54,7 +55,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.unraisablehook = _unraisable
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
-    app()
+    try:
+        app()
+    except SystemExit as ended:
+        if isinstance(ended.__context__, click.Abort):  # interrupted before the command had begun
+            sys.exit(130)
+        raise
 
 
 def _unraisable(dropped: sys.UnraisableHookArgs) -> None:
