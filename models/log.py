@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from heapq import heappush
 from typing import Protocol
 
@@ -127,6 +127,12 @@ class Partition:
         for cursor in self.cursors:
             cursor.lose(max(keep, cursor.position), len(self.records), now)
         self._stir()
+
+    def left_from(self, offset: int) -> Iterator[int]:
+        """Events of the records from that offset on, but for those that a leader took with it."""
+        for start, end in (*sorted(self.gaps), (len(self.records), len(self.records))):
+            yield from self.records[offset:start]
+            offset = max(offset, end)
 
     def serve(self, served: bool) -> None:
         """Whether somebody answers who wants to read."""

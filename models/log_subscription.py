@@ -80,14 +80,14 @@ class LogSubscription(Subscription[LogLife]):
         """Events behind the position of a partition's owner, or behind what is committed where it has none."""
         for cursor in self.cursors:
             if cursor.topic == topic:
-                owner = cursor.owner
-                unread = cursor.position if isinstance(owner, Life) and owner.alive else cursor.committed
-                yield from cursor.records[max(unread, cursor.written_off) :]
+                yield from cursor.partition.left_from(max(_unread(cursor), cursor.written_off))
 
     def write_off(self) -> None:
         """As of any subscription."""
         for cursor in self.cursors:
             cursor.write_off(self.sim.now)
+            for start, end in cursor.partition.gaps:
+                cursor.lose(max(start, _unread(cursor)), end, self.sim.now)
 
     def partitions(self) -> list[tuple[int, np.ndarray]]:
         """As of any subscription."""
@@ -112,6 +112,12 @@ class LogSubscription(Subscription[LogLife]):
 def _serves(cursor: Cursor) -> bool:
     owner = cursor.owner
     return isinstance(owner, LogLife) and owner.alive and not owner.frozen and owner.open and owner.reaches(cursor)
+
+
+def _unread(cursor: Cursor) -> int:
+    """The first offset that its owner has still to take, or the next one where it has none."""
+    owner = cursor.owner
+    return cursor.position if isinstance(owner, Life) and owner.alive else cursor.committed
 
 
 def _appended(cursor: Cursor) -> np.ndarray:

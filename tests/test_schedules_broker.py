@@ -300,6 +300,17 @@ def test_all_without_power_lose_what_was_not_flushed(flush: Any, kept: int) -> N
     assert run.unserved() == [(8.2, 13.2)]
 
 
+@pytest.mark.parametrize("duration", [14.0, 30.0])
+def test_what_is_gone_is_lost_whether_or_not_somebody_comes_to_look_for_it(duration: float) -> None:
+    """The nodes come back at 12.2 with nothing, and one leads from 13.2 on; the consumer is away until 20 s."""
+    every = [down("power_loss", 8.2, 4.0, node=node) for node in range(3)]
+    four = {"acks": "leader", "arrivals": {"process": "constant", "rate": 1.0, "limit": 4}}
+    broker = {"flush_interval": "never"}
+    run = Published(four, *every, fault("stop", 0.0, 20.0), broker=broker, duration=duration)
+    assert run.lost() == [0, 1, 2, 3]
+    assert run.states() == {"lost": 4}
+
+
 # -- a network in parts --
 
 
