@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from theory import Effort, Run, Study, Tables, agree, constant, exponential, form, poisson
-from theory_brokers import AT_ONCE, published, waits
+from theory import Effort, Run, Study, Tables, agree, constant, exponential, form, poisson, simulate
+from theory_brokers import AT_ONCE, RING, hit_nodes, published, shocked, waits
 
 Values = Mapping[str, float | np.ndarray]
 
@@ -166,3 +166,18 @@ STUDIES = [
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
 def test_simulation_agrees_with_a_closed_form(study: Study) -> None:
     agree(study, study.quick)
+
+
+@pytest.mark.parametrize("copies", [2, 3])
+def test_an_event_is_lost_with_all_nodes_that_hold_it_and_only_then(copies: int) -> None:
+    """Hence with q^copies, where each is lost with q by itself."""
+    kinds = set()
+    for run in simulate(shocked(copies, {"q": 0.5}), {"duration": 10.0}, {}, runs=4):
+        hit = hit_nodes(run)
+        gone = [p for p in range(RING) if all(hit[(p + copy) % RING] for copy in range(copies))]
+        records = run.parts.channels["t"].partitions
+        lost = {event for p in gone for event in records[p].records}
+        assert set(np.flatnonzero(run.every("state") == "lost").tolist()) == lost
+        kinds |= {len(gone) > 0, len(gone) < RING}
+        assert run.metric("lost", "topics.t") == len(lost)
+    assert kinds == {True}

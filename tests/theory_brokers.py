@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,37 @@ def acknowledged(profile: str) -> Any:
     return lambda i: published(constant(5.0), {"acks": "all"}, {"replication_lag": exponential(i["follower_mean"])}, profile)
 
 
+# -- copies that are lost for good --
+
+RING = 60
+
+
+def shocked(copies: int, i: Inputs) -> Tables:
+    """Nodes in a ring, each of which leads a partition that the next ones follow. Nobody has read what they hold when all
+    lose power, each with probability q, before anything is on disk. One copy: nothing is replicated until then."""
+    shock = {"name": "f", "target": "broker.nodes", "kind": "power_loss", "at": 5.0, "for": 1.0, "probability": i["q"]}
+    away = {"name": "away", "target": "consumers.c", "kind": "stop", "at": 0.0, "for": "1h"}
+    late = {"replication_interval": "1h"} if copies == 1 else {}
+    broker = {**AT_ONCE, "nodes": RING, "replication_factor": max(copies, 2), **late}
+    tables = published(
+        constant(1.0, limit=1, size=10 * RING), {"acks": "leader" if copies == 1 else "all"}, broker, faults=[shock, away]
+    )
+    return {**tables, "topics": {"t": {"partitions": RING}}}
+
+
+def hit_nodes(run: Run) -> np.ndarray:
+    """Which nodes have lost power."""
+    hit = np.zeros(RING, dtype=bool)
+    hit[[int(target.partition("[")[2].rstrip("]")) for target, _, _ in run.windows("f")]] = True
+    return hit
+
+
+def read_shocked(run: Run) -> Values:
+    """Not every partition has as many events: beside what is lost, the share of the nodes that were hit."""
+    lost = run.metric("lost", "topics.t") / run.metric("published", "producers.p")
+    return {"p_loss_leader_only": lost, "hit": float(hit_nodes(run).mean())}
+
+
 # -- outboxes --
 
 
@@ -94,6 +126,15 @@ STUDIES = [
         lambda run: {"mean_ack_all": waits(run).mean()},
         Effort(20, 100, 0.05), Effort(20, 1000),
         metrics=("mean_ack_all",),
+    ),
+    Study(
+        "D08b leaders lost",
+        partial(shocked, 1), read_shocked,
+        Effort(40, 10, 0.15), Effort(500, 10),
+        drain=False,
+        metrics=("p_loss_leader_only",),
+        controls={"p_loss_leader_only": "hit"},
+        known={"hit": lambda i: i["q"]},
     ),
     Study(
         "D10 outbox",

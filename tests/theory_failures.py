@@ -59,8 +59,8 @@ def read_quorums(run: Run) -> Values:
     """Instances in groups of n, of which k must be up. Time to loss counts from whenever all are up again."""
     n, most = run.inputs["n"], run.inputs["n"] - run.inputs["k"]
     changes: list[list[tuple[float, int]]] = [[] for _ in range(members(run) // n)]
-    for target, start, end in run.windows("f"):
-        changes[member(target) // n] += [(start, 1), (end, -1)]
+    for window in run.measurement.windows:
+        changes[member(window.target) // n] += [(window.start, 1), (window.end, -1)]
     lost = exposed = 0.0
     losses = firsts = 0
     for group in changes:
@@ -74,11 +74,23 @@ def read_quorums(run: Run) -> Values:
             intact = (intact and not falls) or not down
     time = len(changes) * run.seconds
     return {
-        "availability_own_repair": 1 - lost / time,
+        **{f"availability_{repair}": 1 - lost / time for repair in ("own_repair", "one_crew")},
         "quorum_losses_per_s": losses / time,
-        "mean_quorum_outage": lost / losses,
+        **{f"mean_quorum_outage{repair}": lost / losses for repair in ("", "_one_crew")},
         "mttf_from_all_up": exposed / firsts,
     }
+
+
+def with_crews(i: Inputs) -> Tables:
+    """Each group of n has one crew, which repairs what failed first first."""
+    tables = components(exponential(i["mtbf"]), exponential(i["mttr"]))
+    [fault] = tables["faults"]
+    of_groups = np.arange(42).reshape(-1, i["n"]).tolist()
+    faults = [
+        {**fault, "name": f"f{number}", "target": [f"consumers.c[{place}]" for place in group], "crews": 1}
+        for number, group in enumerate(of_groups)
+    ]
+    return {**tables, "faults": faults}
 
 
 def breaking_down(kind: str, i: Inputs) -> Tables:
@@ -177,6 +189,14 @@ STUDIES = [
         Effort(20, 1e4, 0.14), Effort(30, 1e5),
         drain=False,
         metrics=("availability_own_repair", "quorum_losses_per_s", "mean_quorum_outage", "mttf_from_all_up"),
+    ),
+    Study(
+        "U03 two of three, one crew",
+        with_crews,
+        read_quorums,
+        Effort(20, 1e4, 0.3), Effort(40, 1e5),
+        drain=False,
+        metrics=("availability_one_crew", "mean_quorum_outage_one_crew"),
     ),
     Study(
         "U06 instant replacement",
