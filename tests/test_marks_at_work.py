@@ -116,3 +116,18 @@ def test_a_second_delivery_is_missed_when_its_gap_is_longer_than_the_ttl(ttl: fl
     doubled, suppressed = counts(tables, "duplicate_effects", "suppressed")
     low, high = binom.ppf([0.005, 0.995], doubled + suppressed, (7.0 - ttl) / 6.0)
     assert low <= doubled <= high
+
+
+@pytest.mark.parametrize("seconds", [2.0, 4.0, 6.0])
+def test_a_second_delivery_passes_the_check_when_it_comes_before_the_first_has_made_its_mark(seconds: float) -> None:
+    """P(gap < c), where c is what the handler takes from look-up to mark: the same gaps, U(1, 7 s), and any number at once."""
+    late = {"through": "retry_topic", "max_deliveries": 2, "backoff": "fixed", "base": 6.0, "jitter": "full"}
+    handler = {"concurrency": "unlimited", "service": seconds, "idempotency": {"ttl": 1e6}}
+    tables = {**scenario(10.0, 150.0, **handler), "broker": {"profile": "rabbitmq"}}
+    dead = {"topic": "d", "redrive_after": 1.0, "redrive_to": "topic"}
+    tables["consumers"]["c"].pop("commit")
+    tables["consumers"]["other"] = {"topic": "t", "transient_failure": 1.0, "redelivery": late, "dead_letter": dead}
+    doubled, suppressed = counts(tables, "duplicate_effects", "suppressed")
+    assert doubled + suppressed > 1000
+    low, high = binom.ppf([0.005, 0.995], doubled + suppressed, (seconds - 1.0) / 6.0)
+    assert low <= doubled <= high
