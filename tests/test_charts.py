@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 from made_results import END, outage_result
 from matplotlib.axes import Axes
@@ -72,13 +74,40 @@ def test_lag_that_is_there_at_the_end_is_not_called_gone(result: Result) -> None
     assert lag_finding(cut, "consumers.payment").endswith("and is not gone by the end")
 
 
+def with_lag(result: Result, lag: Callable[[np.ndarray], np.ndarray], *windows: Window) -> Result:
+    """The result with that lag of payment at the times of its series, and those faults."""
+    key = ("consumers.payment", "lag")
+    runs = [replace(run, series={**run.series, key: lag(run.times)}, windows=windows) for run in result.measurements]
+    return replace(result, measurements=tuple(runs))
+
+
+def test_lag_that_stays_up_after_a_fault_soon_after_the_warm_up_is_told(result: Result) -> None:
+    slow = Window("slow bank", "dependencies.bank", 160.0, 190.0)
+    stuck = with_lag(result, lambda times: np.where(times > 165, 80.0 + times % 7, 3.0), slow)
+    assert lag_finding(stuck, "consumers.payment") == "lag peaks at 86 events and is not gone by the end"
+
+
+def test_lag_that_grows_without_a_fault_is_told(result: Result) -> None:
+    growing = with_lag(result, lambda times: np.maximum(0.0, times - 960.0))
+    assert lag_finding(growing, "consumers.payment") == "lag grows to 1,440 events by the end"
+
+
+def test_of_overlapping_faults_the_one_with_which_lag_began_to_rise_is_told(result: Result) -> None:
+    faults = [Window("crash", "c", 250.0, 260.0), Window("outage", "d", 600.0, 780.0), Window("crash", "c", 700.0, 750.0)]
+    both = with_lag(result, lambda times: 3.0 + np.interp(times, [600, 780, 900], [0, 5000, 0]), *faults)
+    assert " after the outage" in lag_finding(both, "consumers.payment")
+    later = with_lag(result, lambda times: 3.0 + np.interp(times, [780, 900, 920], [0, 300, 0]), *faults)
+    assert " after the outage" in lag_finding(later, "consumers.payment")
+    assert lag_finding(later, "consumers.inventory").endswith("events; no fault reaches it")
+
+
 def test_without_faults_the_finding_names_none() -> None:
     assert "outage" not in lag_finding(outage_result(runs=2, faults=False), "consumers.payment")
 
 
 def test_attempts_per_event_and_dead_letters_are_told(result: Result) -> None:
     finding = attempts_finding(result, "consumers.payment")
-    assert finding.startswith("1.01 attempts per event, 0.")
+    assert finding.startswith("1.01 attempts per event, 1 % fail")
     assert finding.endswith("dead letters")
 
 
@@ -126,7 +155,12 @@ def test_a_group_with_a_long_name_gets_a_file_too(tmp_path: Path) -> None:
 def test_long_names_and_many_faults_leave_room(result: Result) -> None:
     name, faults = "consumers." + "a" * 200, [Window(f"{'f' * 100} {n}", "x", 600.0 + n, 700.0) for n in range(9)]
     runs = [
-        replace(run, windows=tuple(faults), series={(name, key[1]): series for key, series in run.series.items()})
+        replace(
+            run,
+            windows=tuple(faults),
+            series={(name, key[1]): series for key, series in run.series.items()},
+            metrics=tuple(replace(each, component=name) for each in run.metrics if each.component == "consumers.payment"),
+        )
         for run in result.measurements
     ]
     figure = charts.group_figure(replace(result, measurements=tuple(runs)), name)

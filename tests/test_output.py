@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,6 +115,17 @@ def test_a_manifest_holds_the_scenario_as_it_was_used(result: Result) -> None:
     assert manifest["scenario"]["run"] == {"duration": 2400.0, "seed": 7, "runs": 2, "warmup": 120.0}
     assert SCENARIO["run"]["seed"] == 1
     assert manifest["packages"].keys() >= {"numpy", "simpy"}
+
+
+def test_tables_do_not_need_charts_whose_import_was_interrupted(
+    result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("experiments.lab.charts")
+    monkeypatch.setitem(sys.modules, "experiments.lab.charts", None)
+    output.write_run(result, SCENARIO, tmp_path / "out", drawn=False)
+    assert "summary.csv" in contents(tmp_path / "out")
+    with pytest.raises(ImportError):
+        output.write_run(result, SCENARIO, tmp_path / "drawn")
 
 
 @pytest.mark.parametrize("stop", [OSError("disk full"), KeyboardInterrupt()])

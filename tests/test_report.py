@@ -90,7 +90,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 def test_a_page_of_a_run_holds_every_number_of_its_tables(folder: Path) -> None:
     page = page_of(folder)
     rows = rows_of(folder / "summary.csv")
-    assert len(rows) == 12
+    assert len(rows) == 16
     for row in rows:
         assert f'<th scope="row">{row["metric"]}</th>' in page
         for value in (row[column] for column in ("mean", "min", "median", "max", "std")):

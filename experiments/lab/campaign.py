@@ -177,9 +177,10 @@ class Campaign:
         """What was found, in a sentence."""
         runs, faults = len(self.ranked), f"{self.faults} random fault{'s' * (self.faults != 1)}"
         if not self.violating:
-            return f"None of {runs} schedules of {faults} each violates {self._hypotheses}"
-        text = f"{len(self.violating)} of {runs} schedules of {faults} each violate{'s' * (len(self.violating) == 1)} "
-        text += self._hypotheses
+            none = f"None of {runs} schedules of {faults} each" if runs > 1 else f"The schedule of {faults} does not"
+            return f"{none} violate{'s' * (runs > 1)} {self._hypotheses}"
+        number = len(self.violating)
+        text = f"{number} of {runs} schedule{'s' * (runs > 1)} of {faults} each violate{'s' * (number == 1)} {self._hypotheses}"
         least = self.ranked[0].least
         enough = " and ".join(f"{what(fault)} for {format_duration(window(fault)[1])}" for fault in least)
         return f"{text}; enough for the worst: {enough}" if least else text

@@ -26,6 +26,9 @@ MOST_TRIED = 100
 EXPECTED = 15
 """Runs that it does take, as far as nobody knows better."""
 
+MOST_FAULTS = 100
+"""In one schedule: with more, nobody learns anything from it, and shrinking it would take thousands of runs."""
+
 
 def chaos(
     system: System,
@@ -53,7 +56,7 @@ def chaos(
     """
     effort = Effort(_number("runs", system.runs if runs is None else runs, 1), _seed(system, seed), jobs, progress, kept)
     texts = [hypothesis] if isinstance(hypothesis, str) else list(hypothesis)
-    asked = partial(_campaign, system, texts, _number("faults", faults, 1), _number("worst", worst, 0))
+    asked = partial(_campaign, system, texts, _number("faults", faults, 1, MOST_FAULTS), _number("worst", worst, 0))
     if out is None:
         return asked(effort)
     from experiments.lab.output import refusal, write_campaign
@@ -87,9 +90,10 @@ def _seed(system: System, seed: int | None) -> int:
     return system.seed if seed is None else _number("seed", seed, 0)
 
 
-def _number(name: str, value: object, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise BadScenario([Problem(name, f"found {value}", f"must be a whole number of at least {least}")])
+def _number(name: str, value: object, least: int, most: int | None = None) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
+        bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise BadScenario([Problem(name, f"found {value}", f"must be a whole number {bounds}")])
     return value
 
 
@@ -130,14 +134,12 @@ class Ground:
     def steady(self) -> Outcome:
         """What the system does without faults. Raises BadScenario where it does not satisfy the hypotheses even then."""
         (calm,) = self.outcomes([()])
-        wrong = [(place, "is violated") for place in calm.violated]
-        wrong += [(place, "cannot be judged") for place, told in enumerate(calm.told) if told == "no value"]
+        wrong = [(place, f"is violated without any fault (found {calm.told[place]})") for place in calm.violated]
+        wrong += [(place, "has no value without any fault") for place, told in enumerate(calm.told) if told == "no value"]
         if wrong:
             raise BadScenario(
-                Problem(
-                    self.hypotheses[place].text, f"{how} without any fault: found {calm.told[place]}", "a campaign needs that"
-                )
-                for place, how in wrong
+                Problem(self.hypotheses[place].text, found, "must hold without, for faults to break it: give another")
+                for place, found in wrong
             )
         return calm
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import fill
+
 from rich.console import Console
 from rich.text import Text
 
@@ -48,14 +50,9 @@ def _ranking(screen: Console, campaign: Campaign) -> None:
     for each in campaign.ranked[:MOST_SHOWN]:
         found = each.outcome
         verdict = "violated" if found.violated else "met"
-        faults = (_cut(what(fault), screen.width - TAKEN) for fault in found.schedule)
+        faults = (fill(what(fault), screen.width - TAKEN, subsequent_indent="  ") for fault in found.schedule)
         harm = in_violation(found), lost(found), recovery(found)
         table.add_row(str(each.rank), Text(verdict, COLOURS[verdict]), *harm, "\n".join(faults))
     screen.print(table)
     if len(campaign.ranked) > MOST_SHOWN:
         screen.print(f"and {len(campaign.ranked) - MOST_SHOWN} more in ranking.csv")
-
-
-def _cut(text: str, longest: int) -> str:
-    """As much as fits; ranking.csv has all of it."""
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -1,4 +1,7 @@
-"""The folder that a run leaves: tables, charts and the manifest from which it can be repeated, whole or not at all."""
+"""The folder that a run leaves: tables, charts and the manifest from which it can be repeated, whole or not at all.
+
+Charts are imported where they are drawn: who interrupts that gets the tables, and these must not need what is half imported.
+"""
 
 from __future__ import annotations
 
@@ -41,8 +44,6 @@ def write_run(
     `scenario`: the resolved scenario as plain data. `verdicts`: on its objectives. `drawn`: with charts. The same run
     gives the same bytes. Raises OSError, and leaves what was there before, when something cannot be written.
     """
-    from experiments.lab import charts
-
     with fresh_folder(out) as folder:
         _write_json(folder / "summary.json", summary_of(result))
         _write_csv(folder / "summary.csv", result.summary)
@@ -55,6 +56,8 @@ def write_run(
         if result.events is not None:
             result.events.to_parquet(folder / "events.parquet", index=False)
         if drawn:
+            from experiments.lab import charts
+
             (folder / "charts").mkdir()
             charts.save(charts.figures(result), folder / "charts")
         _write_json(folder / "manifest.json", manifest_of(result, scenario))
@@ -63,8 +66,6 @@ def write_run(
 def write_comparison(comparison: Comparison, out: Path, drawn: bool = True) -> None:
     """Write what `comparison` says to the folder `out`, as `write_run` writes a run; the manifest repeats all of it."""
     import pandas as pd
-
-    from experiments.lab import charts
 
     first = comparison.results[comparison.baseline]
     summaries = [result.summary.assign(name=name) for name, result in comparison.results.items()]
@@ -75,6 +76,8 @@ def write_comparison(comparison: Comparison, out: Path, drawn: bool = True) -> N
         _write_json(folder / "comparison.json", comparison_of(comparison))
         _write_csv(folder / "summary.csv", summary[["name", *summary.columns.drop("name")]])
         if drawn:
+            from experiments.lab import charts
+
             (folder / "charts").mkdir()
             charts.save(charts.comparison_figures(comparison), folder / "charts")
         used = {name: manifest_of(first, system.resolved().to_dict()) for name, system in comparison.systems.items()}
@@ -86,12 +89,12 @@ def write_comparison(comparison: Comparison, out: Path, drawn: bool = True) -> N
 
 def write_plan(plan: Plan, out: Path, drawn: bool = True) -> None:
     """Write what `plan` found to the folder `out`, as `write_run` writes a run; the manifest holds the scenario as given."""
-    from experiments.lab import charts
-
     with fresh_folder(out) as folder:
         _write_json(folder / "plan.json", plan_of(plan))
         _write_csv(folder / "plan.csv", plan.tried)
         if drawn:
+            from experiments.lab import charts
+
             (folder / "charts").mkdir()
             charts.save(charts.plan_figures(plan), folder / "charts")
         manifest = manifest_of(plan.best.result, plan.system.resolved().to_dict())
@@ -103,14 +106,14 @@ def write_plan(plan: Plan, out: Path, drawn: bool = True) -> None:
 def write_campaign(campaign: Campaign, out: Path, drawn: bool = True) -> None:
     """Write what a chaos campaign found to the folder `out`, as `write_run` writes a run: the ranking, the worst schedules and
     what is left of them when shrunk as scenarios, each for one run that repeats it to the last bit."""
-    from experiments.lab import charts
-
     with fresh_folder(out) as folder:
         _write_csv(folder / "ranking.csv", campaign.ranking)
         (folder / "worst").mkdir()
         for name in campaign.files:
             (folder / f"{name}.toml").write_text(campaign.text(name), encoding="utf-8")
         if drawn:
+            from experiments.lab import charts
+
             (folder / "charts").mkdir()
             charts.save(charts.chaos_figures(campaign), folder / "charts")
         asked = {"faults": campaign.faults, "worst": campaign.worst, "finding": campaign.finding}

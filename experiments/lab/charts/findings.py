@@ -17,6 +17,9 @@ Array = npt.NDArray[np.float64]
 HOLD = 30.0
 """Seconds for which lag has to stay low to count as gone."""
 
+LEAST = 10
+"""Points of the time grid that tell what is normal."""
+
 
 def runs_of(result: Result, component: str, metric: str) -> Array | None:
     """One series of every run on `grid`, shape (runs, points), 0 where a run has no value; None where no run has it."""
@@ -49,7 +52,8 @@ def disturbances(result: Result) -> list[Disturbance]:
 class LagStory:
     """Lag of one group over all runs: how high, because of which fault, and when it was gone.
 
-    `normal`: the 95th percentile of lag over all runs between the warm-up and the first shared fault (at least 60 s).
+    `normal`: the 95th percentile of lag over all runs between the warm-up and the first shared fault; where there is none, or
+    no ten points before it, of the first quarter of what is measured.
     `median`: the median run, shape (points,).
     """
 
@@ -60,18 +64,30 @@ class LagStory:
         self.measured = self.times >= result.warmup
         self.median: Array = np.median(self.lag, axis=0)
         shared = disturbances(result)
-        before = max(shared[0].start if shared else result.duration, result.warmup + 60.0)
-        calm = self.measured & (self.times < before)
-        self.normal = float(np.percentile(self.lag[:, calm], 95))
+        self.normal = float(np.percentile(self.lag[:, self._calm(shared)], 95))
         self.peak = float(self.lag[:, self.measured].max(axis=1).mean())
         self.highest = float(self.lag[:, self.measured].max())
         self.fault = self._cause(shared)
 
+    def _calm(self, shared: list[Disturbance]) -> npt.NDArray[np.bool_]:
+        """At which points lag is what it is by itself."""
+        points = np.flatnonzero(self.measured)
+        before = points[self.times[points] < shared[0].start] if shared else points[:0]
+        calm = np.zeros(len(self.times), dtype=bool)
+        calm[before if len(before) >= LEAST else points[: max(len(points) // 4, LEAST)]] = True
+        return calm
+
     def _cause(self, shared: list[Disturbance]) -> Disturbance | None:
-        """The last shared fault that began before the median run was at its highest, if lag rose beyond the normal."""
-        at = self.times[np.argmax(np.where(self.measured, self.median, -1.0))]
-        candidates = [each for each in shared if each.start <= at]
-        return candidates[-1] if candidates and self.raised(self.median.max()) else None
+        """The last shared fault under way, else the last one over, when the median run began to rise to its highest, if lag
+        rose beyond the normal."""
+        top = int(np.argmax(np.where(self.measured, self.median, -1.0)))
+        low = np.flatnonzero([not self.raised(level) for level in self.median[:top]])
+        rise = self.times[low[-1] + 1 if len(low) else 0]
+        begun = [each for each in shared if each.start <= rise] or [each for each in shared if each.start <= self.times[top]]
+        if not begun or not self.raised(self.median.max()):
+            return None
+        step = self.times[1] - self.times[0]
+        return max(begun, key=lambda each: (min(each.end, rise - step), each.start))
 
     def raised(self, level: float) -> bool:
         """Whether `level` stands out from what lag does by itself: beyond twice the normal and ten events."""
@@ -107,13 +123,14 @@ def lag_finding(result: Result, component: str) -> str:
 
 
 def _calm(story: LagStory, shared: list[Disturbance]) -> str:
-    quarters = np.array_split(story.median[story.measured], 4)
-    if story.raised(story.highest) and quarters[3].mean() > 2 * quarters[1].mean() > 0:
-        return f"lag grows to {format_number(float(story.median[-1]))} events by the end"
+    quarters, end = np.array_split(story.median[story.measured], 4), float(story.median[-1])
+    if story.raised(end) and quarters[3].mean() > 2 * quarters[1].mean() and end > quarters[3].max() / 2:
+        return f"lag grows to {format_number(end)} events by the end"
     if not story.highest:
         return "no lag at any time"
-    untouched = f"; the {shared[0].name} does not reach it" if shared else ""
-    return f"lag stays below {np.floor(story.highest) + 1:,.0f} events{untouched}"
+    names = dict.fromkeys(each.name for each in shared)
+    reach = "no fault reaches it" if len(names) > 1 else f"the {''.join(names)} does not reach it"
+    return f"lag stays below {np.floor(story.highest) + 1:,.0f} events" + (f"; {reach}" if names else "")
 
 
 def _again(story: LagStory, since: float) -> str:
@@ -153,18 +170,14 @@ def age_finding(result: Result, component: str) -> str:
 
 
 def attempts_finding(result: Result, component: str) -> str:
-    """Attempts per processed event, the share that fails, and the most dead letters at once."""
-    measured = grid(result) >= result.warmup
-    attempts, failures, done = (
-        0.0 if series is None else float(series[:, measured].sum())
-        for series in (runs_of(result, component, metric) for metric in ("attempts", "failures", "throughput"))
-    )
-    if not attempts or not done:
-        return "nothing processed"
-    text = f"{attempts / done:.2f} attempts per event, {format_value(failures / attempts, 'share')} fail"
+    """Attempts per event and the share of them that fails, as the summary has them, and the most dead letters at once."""
+    attempts, failing = (result.value(component, metric).mean for metric in ("attempts_mean", "error_rate"))
+    if not attempts > 0:
+        return "nothing attempted"
+    text = f"{attempts:.2f} attempts per event, {format_value(failing, 'share')} fail"
     dead = runs_of(result, component, "dead_letters")
-    most = 0.0 if dead is None else float(dead.max(axis=1).mean())
-    return f"{text}, up to {most:,.0f} dead letters" if most else text
+    most = round(0.0 if dead is None else float(dead.max(axis=1).mean()))
+    return f"{text}, up to {most:,} dead letter{'s' * (most != 1)}" if most else text
 
 
 def breaker_finding(result: Result, component: str) -> str:
