@@ -75,11 +75,12 @@ def measure_events(
     each event was sent."""
     journeys = zip(group.journeys, group.states, strict=True)
     cohorts = [Cohort(journey, states, *window) for journey, states in journeys]
-    unpublished = sum(map(_unpublished, cohorts, group.live)) if group.publishes else 0
+    pairs = zip(cohorts, group.live, strict=True) if group.publishes else ()
+    missing = sum(int(np.count_nonzero(unpublished(each.journey, live)[each.first : each.stop])) for each, live in pairs)
     _measure_effects(sheet, cohorts)
     sent = sum(int(each[cohort.first : cohort.stop].sum()) for cohort, each in zip(cohorts, sends, strict=True))
     _measure_attempts(sheet, cohorts, sent, group.has_dependencies)
-    _measure_fates(sheet, cohorts, unpublished)
+    _measure_fates(sheet, cohorts, missing)
     _measure_times(sheet, cohorts, end)
     polls, records = group.batch_sizes
     sheet.value("batch_size_mean", ratio(records, polls))
@@ -120,7 +121,7 @@ def _measure_attempts(sheet: Sheet, cohorts: Sequence[Cohort], sent: int, has_de
     sheet.count("short_circuited", sum(each.rows(each.journey.refusals) for each in cohorts))
 
 
-def _measure_fates(sheet: Sheet, cohorts: Sequence[Cohort], unpublished: int) -> None:
+def _measure_fates(sheet: Sheet, cohorts: Sequence[Cohort], missing: int) -> None:
     events = sum(each.stored for each in cohorts)
     fates = {state: sum(each.in_state(state) for each in cohorts) for state in range(LOST + 1)}
     unfinished = fates[BACKLOG] + fates[IN_FLIGHT]
@@ -132,7 +133,7 @@ def _measure_fates(sheet: Sheet, cohorts: Sequence[Cohort], unpublished: int) ->
     sheet.count("discarded", fates[DISCARDED])
     sheet.count("expired", fates[EXPIRED])
     sheet.count("lost", fates[LOST])
-    sheet.count("unpublished", unpublished)
+    sheet.count("unpublished", missing)
     sheet.count("out_of_order", sum(_out_of_order(each) for each in cohorts))
     sheet.count("backlog", fates[BACKLOG])
     sheet.count("in_flight", fates[IN_FLIGHT])
@@ -176,11 +177,11 @@ def _saved(cohort: Cohort) -> int:
     return len(cohort.among(saved))
 
 
-def _unpublished(cohort: Cohort, live: np.ndarray) -> int:
-    """Events that have had an effect but whose publishes were not done, and of which no copy is left that would do them."""
-    span = slice(cohort.first, cohort.stop)
-    published = np.array(cohort.journey.published[span], dtype=bool)
-    return int(np.count_nonzero(~published & ~live[span] & ~np.isnan(cohort.of(cohort.journey.effect))))
+def unpublished(journey: Journey, live: np.ndarray) -> np.ndarray:
+    """Which events have had an effect but were not followed by their publishes, with no copy left that would do them."""
+    events = len(live)
+    done = ~np.isnan(view(journey.effect, events))
+    return np.asarray(done & ~live & ~np.array(journey.published[:events], dtype=bool))
 
 
 def _out_of_order(cohort: Cohort) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from models.alarms import Alarm, alarm
-from models.cohort import measure_events
+from models.cohort import measure_events, unpublished
 from models.detection import alarm_table, measure_alarms
 from models.lag import Lag, committed_level, dead_letter_level, finishes, lag_of, measure_lag, redriven, waiting_level
 from models.level import Level, mean_level, seconds_in, step_peak
@@ -245,13 +245,14 @@ def _measure_system(record: SystemRecord, groups: Groups) -> list[Measure]:
 
     fates = np.zeros(4, dtype=np.int64)
     for group in record.groups:
-        for journey, states in zip(group.journeys, group.states, strict=True):
-            fates += _fates(journey.messages, states, record)
+        for journey, states, live in zip(group.journeys, group.states, group.live, strict=True):
+            missing = unpublished(journey, live) if group.publishes else np.zeros(len(states), dtype=bool)
+            fates += _fates(journey.messages, states, missing, record)
     pairs, lost, dead, phantom = fates.tolist()
     sheet = Sheet("system")
-    sheet.share("loss_rate", lost + total("unpublished"), pairs)
+    sheet.share("loss_rate", lost, pairs)
     sheet.share("dead_letter_rate", dead, pairs)
-    sheet.share("phantom_rate", phantom, pairs)
+    sheet.rate("phantom_rate", phantom, pairs)
     sheet.rate("duplicate_rate", total("duplicate_effects"), pairs)
     if record.slos:
         measured = np.linspace(0.0, record.duration, POINTS) >= record.warmup
@@ -259,13 +260,13 @@ def _measure_system(record: SystemRecord, groups: Groups) -> list[Measure]:
     return sheet.measures
 
 
-def _fates(messages: Messages, states: np.ndarray, record: SystemRecord) -> np.ndarray:
-    """Of a topic's measured events in a group: how many were acknowledged, and of these lost (unsent ones too) and dead
-    letters; and how many are phantoms."""
+def _fates(messages: Messages, states: np.ndarray, missing: np.ndarray, record: SystemRecord) -> np.ndarray:
+    """Of a topic's measured events in a group: how many were acknowledged, and of these lost (unsent ones too, and those of
+    which what follows is `missing`) and dead letters; and how many are phantoms, of which there may be more."""
     measured = slice(*_numbers(messages, record.window))
     verdicts, found = verdicts_of(messages, record.end)[measured], states[measured]
     acknowledged = (verdicts == PUBLISHED) | (verdicts == UNSENT)
-    lost = (verdicts == UNSENT) | np.isin(found, (LOST, EXPIRED, DISCARDED))
+    lost = (verdicts == UNSENT) | np.isin(found, (LOST, EXPIRED, DISCARDED)) | missing[measured]
     counted = acknowledged, acknowledged & lost, acknowledged & (found == DEAD_LETTERED), verdicts == PHANTOM
     return np.array([np.count_nonzero(each) for each in counted])
 

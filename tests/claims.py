@@ -15,6 +15,7 @@ import pandas as pd
 
 from models import System
 from models.consumer import Consumer
+from models.metrics import metrics_of
 from models.topology import can_break, has_nodes, is_limited
 from simulator import replicate
 from simulator.results import Measurement, Result
@@ -113,6 +114,7 @@ def check_run(tables: Tables, result: Result) -> None:
     check_books(events, books, system)
     check_ancestry(events, books, system)
     check_metrics(events, metrics, system)
+    check_intervals(result)
     check_dependencies(metrics, system)
     check_series(events, left, metrics, system)
     check_alerts(left, system)
@@ -232,15 +234,21 @@ def check_metrics(events: pd.DataFrame, metrics: dict[tuple[str, str], float], s
         assert metrics[path, "effects"] == rows["effects"].sum()
         assert metrics[path, "delivered"] == rows["deliveries"].sum()
         assert metrics[path, "duplicate_effects"] == rows["effects"].sum() - (rows["effects"] > 0).sum()
-        for metric in ("availability", "served", "error_rate", "breaker_open_fraction", "utilization", "held"):
-            value = metrics.get((path, metric), math.nan)
-            assert not value < 0, (path, metric, value)
-            assert not value > 1 + 1e-9, (path, metric, value)
         work = metrics.get((path, "utilization"), 0.0) + metrics.get((path, "held"), 0.0)
         assert not work > 1 + 1e-9, (path, "utilization + held", work)
     for (component, metric), value in metrics.items():
         assert not value < 0, (component, metric, value)
         assert not math.isinf(value), (component, metric)
+        is_part = metrics_of(component).get(metric) == "share" and metric not in ("duplicate_rate", "phantom_rate")
+        assert not (is_part and value > 1 + 1e-9), (component, metric, value)
+
+
+def check_intervals(result: Result) -> None:
+    """What is said of all runs can be said, and what is said to be likely is around what was found."""
+    known = result.summary.dropna(subset=["mean", "ci_low", "ci_high"])
+    slack = 1e-9 * known["mean"].abs()
+    around = (known["ci_low"] <= known["mean"] + slack) & (known["mean"] <= known["ci_high"] + slack)
+    assert around.all(), known.loc[~around, ["component", "metric", "mean", "ci_low", "ci_high"]]
 
 
 def check_dependencies(metrics: dict[tuple[str, str], float], system: System) -> None:

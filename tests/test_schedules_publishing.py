@@ -104,6 +104,26 @@ def test_without_a_second_try_what_is_not_answered_has_failed() -> None:
     assert run.retries() == []
 
 
+DEAF: Tables = {**SHORT, "retry": {"max_attempts": 1}}
+UNHEARD = cut(["broker"], ["producers.p"], 4.2, 99.0, one_way=True)
+
+
+def test_there_may_be_more_phantoms_than_acknowledged_events() -> None:
+    """The first four are acknowledged, and of the others all but the last two have been waited for."""
+    run = Published(DEAF, UNHEARD, duration=14.0)
+    assert run.believed() == {"phantom": [4, 5, 6, 7, 8, 9, 10, 11], "unconfirmed": [12, 13]}
+    summary = run.result.summary.set_index(["component", "metric"])
+    assert summary.loc[("system", "phantom_rate"), "mean"] == 8 / 4
+
+
+def test_what_was_not_acknowledged_is_not_lost() -> None:
+    """Every attempt is given up before its effect, and nothing is published after that: of all four that count."""
+    work = {"dependencies": ["d"], "timeout": 0.25, "redelivery": {"max_deliveries": 1}, "publishes": [{"topic": "u"}]}
+    run = Published(DEAF, UNHEARD, duration=14.0, consumer=work, dependencies={"d": {"latency": 0.375}})
+    assert run.value("consumers.c", "unpublished") == 13
+    assert run.value("system", "loss_rate") == 1
+
+
 @pytest.mark.parametrize(
     ("retry", "sends"),
     [
