@@ -94,18 +94,20 @@ def test_what_runs_out_of_deliveries_within_an_outage_is_dead(
     assert run.metric("lag_waiting_max") == pytest.approx(rate * min(sum(delays), outage), abs=1 + len(delays))
 
 
+@pytest.mark.parametrize("partitions", [1, 4])
 @pytest.mark.parametrize(
     ("service", "delays", "dead"), [(0.0, [1, 2, 4], 20 / 7), (0.1, [0, 0, 0], 50), (0.2, [1, 1], 20 / 2.6)]
 )
-def test_retries_in_place_let_one_die_at_a_time(service: float, delays: list[float], dead: float) -> None:
-    """Each holds the partition for its delays and its attempts."""
+def test_retries_in_place_let_one_die_at_a_time(service: float, delays: list[float], dead: float, partitions: int) -> None:
+    """Each holds its partition for its delays and its attempts."""
     fields = {
         "dependencies": ["s"], "retry": {"max_attempts": len(delays) + 1, "delays": delays},
-        "redelivery": {"max_deliveries": 1}, "dead_letter": {"topic": "dead"},
+        "redelivery": {"max_deliveries": 1}, "dead_letter": {"topic": "dead"}, "concurrency": partitions,
     }  # fmt: skip
-    tables = {**log(constant(5), service, **fields), "dependencies": {"s": {"latency": 0}}}
+    tables = {**log(constant(5 * partitions), service, **fields), "dependencies": {"s": {"latency": 0}}}
+    tables["topics"] = {"t": {"partitions": partitions}}
     run = run_once(with_fault(tables, "outage", 20, "dependencies.s"), START + 20)
-    assert run.metric("dead_lettered") == pytest.approx(dead, abs=1)
+    assert run.metric("dead_lettered") == pytest.approx(dead * partitions, abs=partitions)
 
 
 def first_start(run: Run, partition: int) -> float:
