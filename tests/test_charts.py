@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments import charts
-from experiments.lab.charts.findings import attempts_finding, lag_finding, overview_finding
+from experiments.lab.charts.findings import attempts_finding, lag_finding, overview_finding, throughput_finding
 from experiments.lab.charts.windows import fault_times
 from simulator.results import Result, Window
 
@@ -85,6 +85,16 @@ def test_lag_that_stays_up_after_a_fault_soon_after_the_warm_up_is_told(result: 
     slow = Window("slow bank", "dependencies.bank", 160.0, 190.0)
     stuck = with_lag(result, lambda times: np.where(times > 165, 80.0 + times % 7, 3.0), slow)
     assert lag_finding(stuck, "consumers.payment") == "lag peaks at 86 events and is not gone by the end"
+
+
+def test_throughput_that_stays_down_after_a_fault_is_told(result: Result) -> None:
+    assert ", then up to " in throughput_finding(result, "consumers.payment")
+    key = ("consumers.payment", "throughput")
+    runs = [
+        replace(run, series={**run.series, key: np.where(run.times > 600, 0.0, run.series[key])}) for run in result.measurements
+    ]
+    down = replace(result, measurements=tuple(runs))
+    assert throughput_finding(down, "consumers.payment").endswith("/s in the gateway outage and does not come back")
 
 
 def test_lag_that_grows_without_a_fault_is_told(result: Result) -> None:

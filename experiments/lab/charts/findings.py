@@ -158,7 +158,10 @@ def throughput_finding(result: Result, component: str) -> str:
         return f"throughput {format_number(done)}/s at {format_number(usual)}/s arriving"
     after = median[times > fault.end]
     low = f"throughput falls to {format_number(float(median[inside].min()))}/s in the {fault.name}"
-    return f"{low}, then up to {format_number(float(after.max()))}/s" if len(after) else low
+    if not len(after):
+        return low
+    most = float(after.max())
+    return f"{low}, then up to {format_number(most)}/s" if most > 0.7 * usual else f"{low} and does not come back"
 
 
 def age_finding(result: Result, component: str) -> str:
