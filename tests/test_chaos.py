@@ -293,6 +293,7 @@ def test_the_objectives_are_the_hypothesis_and_the_own_faults_are_left_out() -> 
         ("consumers.pay:latency_p99<2", {"metric": "latency_p99", "below": 2.0}),
         ("consumers.pay:latency_p99 < 500ms", {"metric": "latency_p99", "below": 0.5}),
         (" consumers.pay:throughput>3.5", {"metric": "throughput", "above": 3.5}),
+        ("lag_max<99", {"metric": "lag_max", "below": 99.0}),
     ],
 )
 def test_a_hypothesis_is_a_bound(text: str, slo: Tables) -> None:
@@ -305,8 +306,10 @@ def test_a_hypothesis_is_a_bound(text: str, slo: Tables) -> None:
     ("hypothesis", "message"),
     [
         ([], "slos: there are none; needed to say what must not break"),
-        (["latency<2"], 'hypothesis "latency<2": not a hypothesis; must be COMPONENT:METRIC<VALUE'),
+        (["latency=2"], 'hypothesis "latency=2": not a hypothesis; must be [COMPONENT:]METRIC<VALUE'),
         (["consumers.pay:latency_p99=2"], "not a hypothesis"),
+        (["latency_p99<2"], "2 components have latency_p99; must be"),
+        (["latensy_p99<2"], 'did you mean "latency_p99"'),
         (["consumers.pay:latency_p99<soon"], 'hypothesis "consumers.pay:latency_p99<soon": found'),
         (["consumers.pay:availability<1s"], "availability is not a time"),
         (["consumers.pai:latency_p99<2"], 'did you mean "consumers.pay"'),

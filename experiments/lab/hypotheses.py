@@ -10,13 +10,13 @@ from typing import Any
 
 from experiments.lab.slos import bound_text, satisfies
 from models import System
-from models.errors import BadScenario, Problem, shown
+from models.errors import BadScenario, Problem, nearest, one_of, shown
 from models.metrics import metrics_of
 from models.slos import Slo
 from simulator.results import Measure, Measurement
 from simulator.units import format_value
 
-_TEXT = re.compile(r"\s*(?P<component>.+):(?P<metric>\w+)\s*(?P<side>[<>])\s*(?P<bound>\S+)\s*")
+_TEXT = re.compile(r"\s*(?:(?P<component>.+):)?(?P<metric>\w+)\s*(?P<side>[<>])\s*(?P<bound>\S+)\s*")
 
 EVERY_RUN: dict[str, Any] = {"rule": "runs", "share": 1.0}
 """A hypothesis is to hold in every run: one run that does not satisfy it violates it."""
@@ -87,9 +87,10 @@ def _parsed(system: System, text: str) -> Slo:
     where = f"hypothesis {shown(text)}"
     match = _TEXT.fullmatch(text)
     if match is None:
-        raise BadScenario([Problem(where, "not a hypothesis", "must be COMPONENT:METRIC<VALUE or COMPONENT:METRIC>VALUE")])
+        raise BadScenario([Problem(where, "not a hypothesis", "must be [COMPONENT:]METRIC<VALUE or [COMPONENT:]METRIC>VALUE")])
     side = "below" if match["side"] == "<" else "above"
-    wanted = {"component": match["component"], "metric": match["metric"], side: _number(match["bound"]), **EVERY_RUN}
+    component = match["component"] or _only_one_with(system, match["metric"], where)
+    wanted = {"component": component, "metric": match["metric"], side: _number(match["bound"]), **EVERY_RUN}
     try:
         (slo,) = system.with_({"slos": [wanted]}).slos
     except BadScenario as bad:
@@ -97,6 +98,22 @@ def _parsed(system: System, text: str) -> Slo:
     if slo.component.startswith("faults."):
         raise BadScenario([Problem(where, f"found {slo.component}", "must not be about a fault: a campaign draws its own")])
     return slo
+
+
+def _only_one_with(system: System, metric: str, where: str) -> str:
+    """The component that a metric given alone is of: the whole system, or the only one that has it."""
+    if metric in metrics_of("system"):
+        return "system"
+    kinds = ("producers", "topics", "consumers", "dependencies")
+    paths = [f"{kind}.{name}" for kind in kinds for name in getattr(system, kind)]
+    having = [path for path in paths if metric in metrics_of(path)]
+    if len(having) == 1:
+        return having[0]
+    if having:
+        ways = one_of(f"{path}:{metric}" for path in having)
+        raise BadScenario([Problem(where, f"{len(having)} components have {metric}", ways)])
+    known = dict.fromkeys(name for path in ("system", *paths) for name in metrics_of(path))
+    raise BadScenario([Problem(where, f"found {shown(metric)}", "must be a metric", nearest(metric, known))])
 
 
 def _number(text: str) -> float | str:

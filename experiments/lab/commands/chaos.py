@@ -34,7 +34,7 @@ FaultsOption = Annotated[int, typer.Option("--faults", min=1, metavar="N", help=
 SchedulesOption = Annotated[
     int | None, typer.Option("--runs", min=1, help="Schedules, one run each.", show_default="the scenario's runs")
 ]
-FORM = "COMPONENT:METRIC<VALUE"
+FORM = "[COMPONENT:]METRIC<VALUE"
 HypothesisOption = Annotated[
     list[str] | None,
     typer.Option("--hypothesis", metavar=FORM, help="What must not break, in place of the SLOs; < or >, repeatable."),
