@@ -146,6 +146,8 @@ class Ground:
     def outcomes(self, schedules: Sequence[Schedule]) -> list[Outcome]:
         """The outcome of each schedule, all run together."""
         new = [each for each in dict.fromkeys(schedules) if each not in self._done]
+        if not new:
+            return [self._done[each] for each in schedules]
         systems = [with_faults(self.system, each) for each in new]
         effort = self.effort
         told = None if effort.progress is None else partial(self._told, effort.progress, len(self._done))
