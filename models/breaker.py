@@ -63,6 +63,8 @@ class Breaker(Spec):
             raise ValueError(f"`size` is a whole number of {unit}, at least 1, not {self.size:g}")
         if self.window == "count" and self.failures is not None and self.failures > self.places:
             raise ValueError(f"{self.failures} `failures` never fit in a window of {self.places} calls")
+        if self.slow_call is None and self.slow_call_rate != 1.0:
+            raise ValueError("`slow_call_rate` means something only with `slow_call`")
         if self.half_open_failures is not None and self.half_open_failures > self.half_open_calls:
             raise ValueError(f"`half_open_failures` is at most `half_open_calls`, {self.half_open_calls}")
         return self

@@ -172,6 +172,9 @@ def _of_idempotency(path: tuple[str, str], given: Consumer, whole: Outline) -> I
     if marks.lease is not None and marks.lease < (least := shortest_step(whole)):
         here = joined((*path, "idempotency", "lease"))
         yield Problem(here, f"found {marks.lease:g} s", f"must be at least {least:g} s in this run")
+    if marks.store is None and marks.on_outage != "fail":
+        here = joined((*path, "idempotency", "on_outage"))
+        yield Problem(here, f'found "{marks.on_outage}"', "only with store: the group's own never fails")
     if marks.store is not None and marks.store not in (known := list(whole.stores)):
         here = joined((*path, "idempotency", "store"))
         yield Problem(here, f'found "{marks.store}", which is not declared', one_of(known), nearest(marks.store, known))

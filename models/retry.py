@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from models.backoff import Delays
 from models.scalars import TABLE
@@ -19,7 +19,7 @@ class RatioBudget(Spec):
     """
 
     ratio: Fraction
-    burst: float = Field(10.0, gt=0.0, strict=True)
+    burst: float = Field(10.0, ge=1.0, strict=True)
     minimum_per_second: float = Field(0.0, ge=0.0, strict=True)
 
 
@@ -46,6 +46,12 @@ class ThrottleBudget(Spec):
 Budget = RatioBudget | TokenBudget | ThrottleBudget
 
 
+def _pays(budget: Budget | None) -> Budget | None:
+    if isinstance(budget, TokenBudget) and budget.tokens < min(budget.cost, budget.timeout_cost):
+        raise ValueError(f"`tokens` ({budget.tokens:g}) never pay for a retry: `cost` is {budget.cost:g}")
+    return budget
+
+
 class Retry(Delays):
     """Attempts within one delivery: `max_attempts` with the first, none begun later than `max_elapsed` after it.
 
@@ -55,7 +61,7 @@ class Retry(Delays):
 
     max_attempts: int = Field(3, ge=1, strict=True)
     max_elapsed: Duration | None = None
-    budget: Annotated[Budget | None, TABLE] = None
+    budget: Annotated[Budget | None, TABLE, AfterValidator(_pays)] = None
     scope: Literal["instance", "group"] = "instance"
 
     def permits(self, failed: int, elapsed: float) -> bool:

@@ -160,8 +160,11 @@ def redeliveries(draw: st.DrawFn, delivery: str) -> Tables:
 def breakers() -> st.SearchStrategy[Tables]:
     return st.one_of(
         st.builds(
-            lambda rule, rest: {**rule, **rest},
+            lambda rule, slow, rest: {**rule, **slow, **rest},
             st.sampled_from([{}, {"failure_rate": 0.3}, {"failures": 2}]),
+            st.one_of(
+                st.just({}), table({"slow_call": st.sampled_from([0.25, 1.0])}, {"slow_call_rate": st.sampled_from([0.5, 1.0])})
+            ),
             table(
                 {
                     "size": st.integers(2, 6),
@@ -174,10 +177,8 @@ def breakers() -> st.SearchStrategy[Tables]:
                 {
                     "window": st.sampled_from(["count", "time"]),
                     "automatic": st.booleans(),
-                    "slow_call": st.sampled_from([0.25, 1.0]),
                     "open_factor": st.just(2.0),
                     "half_open_timeout": st.sampled_from([0.5, 3.0]),
-                    "slow_call_rate": st.sampled_from([0.5, 1.0]),
                     "half_open_failures": st.integers(1, 2),
                     "counts_rejections": st.booleans(),
                 },
@@ -222,7 +223,8 @@ def idempotencies(draw: st.DrawFn) -> Tables:
         "store": st.just("marks"),
         "on_outage": st.sampled_from(["process", "fail"]),
     }
-    return found | draw(table({"ttl": st.sampled_from([0.5, 3.0, 1000.0])}, optional))
+    found |= draw(table({"ttl": st.sampled_from([0.5, 3.0, 1000.0])}, optional))
+    return found if "store" in found else {key: value for key, value in found.items() if key != "on_outage"}
 
 
 def stores() -> st.SearchStrategy[Tables]:

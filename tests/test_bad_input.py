@@ -408,6 +408,20 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
         "consumers.queue.redelivery",
         ["come back for ever at one instant"],
     ),
+    ("consumers/log/retry", {"budget": {"ratio": 0.1, "burst": 0.5}}, "consumers.log.retry.budget.burst", ["at least 1"]),
+    (
+        "consumers/log/retry",
+        {"budget": {"tokens": 1.0, "cost": 5.0, "refund": 1.0, "timeout_cost": 5.0}},
+        "consumers.log.retry.budget",
+        ["`tokens` (1) never pay for a retry"],
+    ),
+    ("consumers/log/breaker", {"slow_call_rate": 0.5}, "consumers.log.breaker", ["only with `slow_call`"]),
+    (
+        "consumers/log/idempotency",
+        {"ttl": 1, "on_outage": "process"},
+        "consumers.log.idempotency.on_outage",
+        ['found "process"', "only with store"],
+    ),
     ("consumers/log/retry", {"budget": {"ratio": 1.5}}, "consumers.log.retry.budget.ratio", ["1.5"]),
     ("consumers/log/retry", {"budget": {"ratio": [1], "burst": 5.0}}, "consumers.log.retry.budget.ratio", ["found [1]"]),
     (

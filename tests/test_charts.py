@@ -97,6 +97,12 @@ def test_throughput_that_stays_down_after_a_fault_is_told(result: Result) -> Non
     assert throughput_finding(down, "consumers.payment").endswith("/s in the gateway outage and does not come back")
 
 
+def test_lag_that_is_gone_shortly_before_the_end_is_gone(result: Result) -> None:
+    away = Window("outage", "d", 2200.0, 2300.0)
+    back = with_lag(result, lambda times: 3.0 + np.interp(times, [2200, 2300, 2345], [0, 900, 0]), away)
+    assert lag_finding(back, "consumers.payment").endswith(" and is gone 48 s after the outage")
+
+
 def test_lag_that_grows_without_a_fault_is_told(result: Result) -> None:
     growing = with_lag(result, lambda times: np.maximum(0.0, times - 960.0))
     assert lag_finding(growing, "consumers.payment") == "lag grows to 1,440 events by the end"

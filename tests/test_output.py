@@ -217,6 +217,19 @@ def test_a_narrow_terminal_loses_no_column(
 
 def test_no_bound_of_a_time_is_shown_below_0(result: Result) -> None:
     assert interval_text(-3.34, 14.4, "s") == "0 s – 14.4 s"
+    assert interval_text(0.759, 1.05, "share") == "75.9 % – 100 %"
+
+
+def test_a_metric_that_the_description_names_is_shown_though_it_is_zero(
+    result: Result, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = [
+        replace(run, metrics=(*run.metrics, Measure("consumers.payment", "suppressed", "count", 0.0)))
+        for run in result.measurements
+    ]
+    for description in ("", "Look at suppressed."):
+        show(console(), replace(result, description=description, measurements=tuple(more)), [], "out")
+        assert ("suppressed   " in capsys.readouterr().out) == bool(description)
 
 
 def test_the_console_shows_means_intervals_books_and_verdicts_in_80_columns(

@@ -104,13 +104,14 @@ def rows_of(frame: pd.DataFrame) -> list[Row]:
 
 
 def _by_component(result: Result) -> Iterator[tuple[str, list[Row]]]:
-    """The rows of the summary that are shown, by component."""
+    """The rows of the summary that are shown, by component: those that the description names are among them."""
+    named = set(re.findall(r"\w+", result.description))
     rows: dict[str, list[Row]] = {}
     for row in rows_of(result.summary):
         rows.setdefault(row["component"], []).append(row)
     for component, found in rows.items():
         kind = component.partition(".")[0]
-        shown = [row for row in found if row["n"] and _is_shown(kind, row)]
+        shown = [row for row in found if row["n"] and (_is_shown(kind, row) or row["metric"] in named)]
         if shown and kind not in ("faults", "alerts"):
             yield component, shown
 
@@ -150,8 +151,9 @@ def _interval(row: Row) -> str:
 
 
 def interval_text(low: float, high: float, unit: str) -> str:
-    """An interval for people, of what cannot be below 0; nan is a bound that the runs do not fix."""
+    """An interval for people, of what is never below 0, nor a share above 1; nan is a bound that the runs do not fix."""
     low = 0.0 if low < 0 else low
+    high = 1.0 if unit == "share" and high > 1 else high
     if math.isnan(low) and math.isnan(high):
         return ""
     if math.isnan(low):

@@ -94,15 +94,17 @@ class LagStory:
         return level > 2 * self.normal + 10
 
     def recovery(self, fault: Disturbance) -> float:
-        """Seconds from the end of `fault` until lag does not stand out for 30 s: median of the runs, inf if never."""
+        """Seconds from the end of `fault` until lag does not stand out for 30 s, or to the end of the run if ten points or more
+        are left of it: median of the runs, inf if never."""
         return float(np.median([self._recovery(lag, fault) for lag in self.lag]))
 
     def _recovery(self, lag: Array, fault: Disturbance) -> float:
         points = 1 + max(1, round(HOLD / (self.times[1] - self.times[0])))
         calm = ~(lag[self.times >= fault.end] > 2 * self.normal + 10)
-        if len(calm) < points:
+        to_the_end = np.concatenate((calm, np.ones(max(0, points - LEAST), dtype=bool)))
+        if len(calm) < LEAST or len(to_the_end) < points:
             return float("inf")
-        lasting = np.flatnonzero(np.lib.stride_tricks.sliding_window_view(calm, points).all(axis=1))
+        lasting = np.flatnonzero(np.lib.stride_tricks.sliding_window_view(to_the_end, points).all(axis=1))
         return float(self.times[self.times >= fault.end][lasting[0]] - fault.end) if len(lasting) else float("inf")
 
 
