@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from models.scalars import UNLIMITED, Count, Factor, Flag, Members
+from pydantic import Field
+
+from models.scalars import UNLIMITED, Count, Factor, Flag
 from simulator.distributions import Constant, Dist
 from simulator.spec import Spec
 from simulator.units import Duration, Fraction, PositiveDuration, Size
@@ -16,6 +18,9 @@ ProfileName = Literal[
     "kafka", "kafka-4", "kafka-3", "rabbitmq", "rabbitmq-4", "rabbitmq-3.13", "sqs", "sqs-standard", "sqs-fifo"
 ]
 """A product's version, or a product for its newest one."""
+
+MOST_NODES = 1000
+"""Of one cluster: a failure of each is felt by every partition."""
 
 AT_ONCE = Constant(value=0.0)
 
@@ -30,7 +35,7 @@ class Broker(Spec):
 
     profile: ProfileName = "kafka"
     delivery: Delivery | None = None
-    nodes: Members = 1
+    nodes: Annotated[Count, Field(le=MOST_NODES)] = 1
     replication_factor: Count = 1
     min_insync_replicas: Count = 1
     detection_time: Dist | None = None

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, Strict
 from pydantic_core import PydanticCustomError
 
 LARGEST = 2**53  # whole numbers up to here are exact as floats too
-MOST_MEMBERS = 100_000  # instances or nodes of one component: each of them has links, and can fail by itself
+MOST_MEMBERS = 100_000  # instances of one component: each of them has links, and can fail by itself
 NAME_PATTERN = r"^\w[\w.-]*$"
 
 Whole = Annotated[int, Strict(), Field(ge=0, le=LARGEST)]

@@ -158,7 +158,7 @@ WRONG: list[tuple[str, Any, str, list[str]]] = [
     ("faults", fault(target="consumers.log[7]"), "faults[0].target", ["instance 7 of 1", "below 1"]),
     ("consumers/log/instances", 10**15, "consumers.log.instances", ["at most 100000"]),
     ("producers/p/instances", 10**15, "producers.p.instances", ["at most 100000"]),
-    ("broker/nodes", 10**15, "broker.nodes", ["at most 100000"]),
+    ("broker/nodes", 1001, "broker.nodes", ["found 1001", "at most 1000"]),
     ("consumers/log/autoscale", scaled(max=10**15), "consumers.log.autoscale.max", ["at most 100000"]),
     ("consumers/log/autoscale", {"schedule": [[0, 10**15]]}, "consumers.log.autoscale.schedule[0][1]", ["at most 100000"]),
     ("faults", fault(every="1us", **{"for": 1}), "faults[0].every", ["1e-06 s", "at least 0.006 s"]),
