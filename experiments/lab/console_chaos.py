@@ -14,7 +14,7 @@ from simulator.units import format_duration
 
 MOST_SHOWN = 20
 
-TAKEN = 58
+TAKEN = 52
 """Characters of a line that numbers take."""
 
 
