@@ -14,7 +14,6 @@ from collections.abc import Callable
 from io import TextIOWrapper
 from typing import Any
 
-import click
 import typer
 
 from experiments.lab.commands import chaos, check, compare, experiment, fit, plan, presets, profile, report, run, sweep
@@ -58,7 +57,7 @@ def main() -> None:
     try:
         app()
     except SystemExit as ended:
-        if isinstance(ended.__context__, click.Abort):  # interrupted before the command had begun
+        if isinstance(ended.__context__, typer.Abort):  # interrupted before the command had begun
             sys.exit(130)
         raise
 
